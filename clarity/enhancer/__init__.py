@@ -1,0 +1,1 @@
+"""Hearing-aid processing: the NAL-R prescription and a dynamic-range compressor."""

@@ -1,0 +1,1 @@
+"""Objective quality: the cochlear model and HAAQI."""

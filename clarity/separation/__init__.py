@@ -1,0 +1,1 @@
+"""Source separation of stereo music into stems."""

@@ -1,0 +1,1 @@
+"""Audiograms, audio files, levels and resampling: what everything else stands on."""

@@ -1,0 +1,1 @@
+"""Recipes: complete experiments built on the clarity library."""

@@ -1,0 +1,1 @@
+"""The ICASSP 2024 Cadenza challenge."""

@@ -1,0 +1,1 @@
+"""The baseline system: enhance, evaluate, merge, report."""

@@ -1,0 +1,1 @@
+"""Making the data set: scenes and music at the hearing-aid microphones."""

@@ -1,0 +1,305 @@
+"""Audiograms and the listeners they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from clarity.utils.file_io import read_json
+
+DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES: Final = np.array(
+    [250.0, 500.0, 1000.0, 2000.0, 3000.0, 4000.0, 6000.0, 8000.0]
+)
+"""Frequencies in Hz at which the Clarity and Cadenza listeners were measured."""
+
+FULL_STANDARD_AUDIOGRAM_FREQUENCIES: Final = np.array(
+    [
+        *(125.0, 250.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0),
+        *(4000.0, 6000.0, 8000.0, 10000.0, 12000.0, 14000.0, 16000.0),
+    ]
+)
+"""Frequencies in Hz of an audiogram that takes in the extended high frequencies."""
+
+SEVERITY_FREQUENCIES_HZ: Final = np.array([2000.0, 3000.0, 4000.0, 6000.0, 8000.0])
+SEVERITY_LIMITS_DB: Final = (("NOTHING", 15.0), ("MILD", 35.0), ("MODERATE", 56.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Audiogram:
+    """Hearing thresholds of one ear.
+
+    Parameters
+    ----------
+    levels : array_like, shape (n_frequencies,)
+        Thresholds in dB HL; positive is a loss.
+    frequencies : array_like, shape (n_frequencies,)
+        Frequencies in Hz, ascending. Default: `DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES`.
+
+    Raises
+    ------
+    ValueError
+        When this cannot be an audiogram: nothing in it, unequal lengths, frequencies that repeat,
+        do not ascend or are not above 0 Hz, values that are not finite numbers.
+
+    Notes
+    -----
+    Levels and frequencies are kept as float64 copies that cannot be written to, so an audiogram
+    that was valid once stays valid.
+
+    Examples
+    --------
+    >>> sloping = Audiogram(levels=[10, 20, 40], frequencies=[500, 1000, 4000])
+    >>> sloping.resample([500, 2000, 8000]).levels
+    array([10., 30., 40.])
+    """
+
+    levels: npt.NDArray[np.float64]
+    frequencies: npt.NDArray[np.float64] = field(
+        default_factory=DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES.copy
+    )
+
+    def __post_init__(self) -> None:
+        levels = _as_vector(self.levels, "Levels")
+        frequencies = _as_vector(self.frequencies, "Frequencies")
+        if levels.size != frequencies.size:
+            raise ValueError(
+                f"Levels ({levels.size}) and frequencies ({frequencies.size}) must have the same "
+                "length"
+            )
+        if frequencies[0] <= 0.0 and frequencies.min() == frequencies[0]:
+            raise ValueError(f"Frequencies must be above 0 Hz, the lowest is {frequencies[0]:g} Hz")
+        if np.unique(frequencies).size != frequencies.size:
+            raise ValueError(f"Frequencies must be unique, got {frequencies.tolist()} Hz")
+        if np.any(np.diff(frequencies) < 0.0):
+            raise ValueError(
+                f"Frequencies must be in ascending order, got {frequencies.tolist()} Hz"
+            )
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "frequencies", frequencies)
+
+    def __eq__(self, other: object) -> bool:
+        """Two audiograms are equal when their levels and frequencies are."""
+        if not isinstance(other, Audiogram):
+            return NotImplemented
+        return np.array_equal(self.levels, other.levels) and np.array_equal(
+            self.frequencies, other.frequencies
+        )
+
+    def __hash__(self) -> int:
+        """Agree with equality, so that audiograms can be keys of a cache."""
+        return hash((self.levels.tobytes(), self.frequencies.tobytes()))
+
+    @property
+    def severity(self) -> str:
+        """Class of the loss: NOTHING, MILD, MODERATE or SEVERE.
+
+        The mean level of the frequencies from 2 to 8 kHz that were measured decides: up to 15,
+        up to 35, up to 56 and above 56 dB HL. Without any of these it is NOTHING.
+        """
+        measured = self.levels[np.isin(self.frequencies, SEVERITY_FREQUENCIES_HZ)]
+        mean_level_db = measured.mean() if measured.size else 0.0
+        for severity, limit_db in SEVERITY_LIMITS_DB:
+            if mean_level_db <= limit_db:
+                return severity
+        return "SEVERE"
+
+    def has_frequencies(self, frequencies: npt.ArrayLike) -> bool:
+        """Whether every one of some frequencies in Hz was measured."""
+        return bool(np.all(np.isin(np.asarray(frequencies, dtype=float), self.frequencies)))
+
+    def resample(self, new_frequencies: npt.ArrayLike, linear_frequency: bool = False) -> Audiogram:
+        """Levels at other frequencies.
+
+        Interpolates linearly between neighbouring levels in dB; outside the measured range the
+        level at its end is held.
+
+        Parameters
+        ----------
+        new_frequencies : array_like, shape (n_new,)
+            Frequencies in Hz, ascending.
+        linear_frequency : bool
+            Interpolate over frequency in Hz instead of its logarithm.
+
+        Returns
+        -------
+        Audiogram
+            Audiogram at `new_frequencies`.
+
+        Raises
+        ------
+        ValueError
+            When `new_frequencies` cannot be those of an audiogram.
+        """
+        # An audiogram first: rejects frequencies that have no logarithm.
+        wanted_hz = Audiogram(np.zeros(np.shape(new_frequencies)), new_frequencies).frequencies  # type: ignore[arg-type]
+        if linear_frequency:
+            levels = np.interp(wanted_hz, self.frequencies, self.levels)
+        else:
+            levels = np.interp(np.log(wanted_hz), np.log(self.frequencies), self.levels)
+        return Audiogram(levels, wanted_hz)
+
+
+def _as_vector(values: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
+    """Make a read-only vector of finite numbers; `what` names it in errors."""
+    try:
+        vector = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} must be a list of numbers, got {values!r}") from None
+    if vector.ndim != 1 or vector.size == 0:
+        raise ValueError(f"{what} must be a list of one or more numbers, got {values!r}")
+    if not np.all(np.isfinite(vector)):
+        raise ValueError(f"{what} must be finite numbers, got {vector.tolist()}")
+    vector.flags.writeable = False
+    return vector
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A person by the audiograms of both ears.
+
+    Parameters
+    ----------
+    audiogram_left, audiogram_right : Audiogram
+        One audiogram an ear.
+    id : str
+        Name in the metadata, such as ``"L0066"``.
+    """
+
+    audiogram_left: Audiogram
+    audiogram_right: Audiogram
+    id: str = ""
+
+    @staticmethod
+    def from_dict(listener_dict: Mapping[str, Any]) -> Listener:
+        """Make a listener of an entry of the metadata.
+
+        Parameters
+        ----------
+        listener_dict : mapping
+            Keys ``name``, ``audiogram_cfs`` (Hz), ``audiogram_levels_l`` and
+            ``audiogram_levels_r`` (dB HL).
+
+        Returns
+        -------
+        Listener
+            The listener.
+
+        Raises
+        ------
+        ValueError
+            When a key is missing (a `MissingListenerKeyError`, which is a `KeyError` too) or
+            its values make no audiogram; the message names the key.
+        """
+        if not isinstance(listener_dict, Mapping):
+            raise ValueError(f"a listener must be a set of keys and values, got {listener_dict!r}")
+        name, frequencies, *levels = (_value(listener_dict, key) for key in _LISTENER_KEYS)
+        audiograms = []
+        for key, ear_levels in zip(_LISTENER_KEYS[2:], levels, strict=True):
+            try:
+                audiograms.append(Audiogram(ear_levels, frequencies))
+            except ValueError as error:
+                raise ValueError(f"{key} with audiogram_cfs: {error}") from None
+        return Listener(audiograms[0], audiograms[1], id=str(name))
+
+    @staticmethod
+    def load_listener_dict(filename: str | Path) -> dict[str, Listener]:
+        """Read the listeners of a metadata file such as ``listeners.train.json``.
+
+        Parameters
+        ----------
+        filename : str or Path
+            JSON file of one object: {id: entry as for `from_dict`}.
+
+        Returns
+        -------
+        dict of str to Listener
+            Listeners by id, in the order of the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        ValueError
+            When it is not JSON or an entry is no listener; the message names the file, the
+            listener and the key.
+        """
+        entries = read_json(filename)
+        if not isinstance(entries, dict):
+            raise ValueError(f"{filename}: must be one object of listeners by id")
+        listeners = {}
+        for listener_id, entry in entries.items():
+            try:
+                listeners[listener_id] = Listener.from_dict(entry)
+            except ValueError as error:
+                raise ValueError(f"{filename}: listener {listener_id!r}: {error}") from None
+        return listeners
+
+
+class MissingListenerKeyError(ValueError, KeyError):
+    """An entry of the metadata lacks a key that a listener needs."""
+
+    __str__ = ValueError.__str__
+
+
+_LISTENER_KEYS: Final = ("name", "audiogram_cfs", "audiogram_levels_l", "audiogram_levels_r")
+
+
+def _value(entry: Mapping[str, Any], key: str) -> Any:
+    if key not in entry:
+        raise MissingListenerKeyError(f"key {key!r} is missing")
+    return entry[key]
+
+
+def _standard(levels: Sequence[float]) -> Audiogram:
+    return Audiogram(np.asarray(levels), STANDARD_AUDIOGRAM_FREQUENCIES)
+
+
+AUDIOGRAM_REF: Final = Audiogram(np.zeros(15), FULL_STANDARD_AUDIOGRAM_FREQUENCIES)
+"""Normal hearing."""
+
+AUDIOGRAM_REF_CLARITY: Final = Audiogram(np.zeros(8), DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES)
+"""Normal hearing at the frequencies of the Clarity listeners."""
+
+AUDIOGRAM_MILD: Final = Audiogram(
+    np.array([5.0, 10, 15, 18, 19, 22, 25, 28, 31, 35, 38, 40, 40, 45, 50]),
+    FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
+)
+"""A mild loss."""
+
+AUDIOGRAM_MODERATE: Final = Audiogram(
+    np.array([15.0, 20, 20, 22.5, 25, 30, 35, 40, 45, 50, 55, 55, 60, 65, 65]),
+    FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
+)
+"""A moderate loss."""
+
+AUDIOGRAM_MODERATE_SEVERE: Final = Audiogram(
+    np.array([19.0, 19, 28, 35, 40, 47, 52, 56, 58, 58, 63, 70, 75, 80, 80]),
+    FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
+)
+"""A moderate to severe loss."""
+
+STANDARD_AUDIOGRAM_FREQUENCIES: Final = np.array(
+    [250.0, 375.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0, 4000.0, 6000.0]
+)
+"""Frequencies in Hz of the `STANDARD_AUDIOGRAMS`."""
+
+STANDARD_AUDIOGRAMS: Final[dict[str, Audiogram]] = {
+    "N1": _standard([10, 10, 10, 10, 10, 10, 15, 20, 30, 40]),
+    "N2": _standard([20, 20, 20, 22.5, 25, 30, 35, 40, 45, 50]),
+    "N3": _standard([35, 35, 35, 35, 40, 45, 50, 55, 60, 65]),
+    "N4": _standard([55, 55, 55, 55, 55, 60, 65, 70, 75, 80]),
+    "N5": _standard([65, 67.5, 70, 72.5, 75, 80, 80, 80, 80, 80]),
+    "N6": _standard([75, 77.5, 80, 82.5, 85, 90, 90, 95, 100, 100]),
+    "N7": _standard([90, 92.5, 95, 100, 105, 105, 105, 105, 105, 105]),
+    "S1": _standard([10, 10, 10, 10, 10, 10, 15, 30, 55, 70]),
+    "S2": _standard([20, 20, 20, 22.5, 25, 35, 55, 75, 95, 95]),
+    "S3": _standard([30, 30, 35, 47.5, 60, 70, 75, 80, 80, 85]),
+}
+"""Standard audiograms of IEC 60118-15, from very mild to profound: N1 to N7 are flat or moderately
+sloping, S1 to S3 steep (N. Bisgaard, M. S. M. G. Vlaming, M. Dahlquist, "Standard audiograms for
+the IEC 60118-15 measurement procedure", Trends in Amplification 14(2), 2010, Tables 2 and 4)."""

@@ -1,0 +1,208 @@
+"""Levels, clipping, sample formats and sampling rates of signals."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyloudnorm
+import scipy.signal
+import soxr
+
+FULL_SCALE_16BIT: Final = 32768
+"""Integer that stands for 1.0 in 16-bit samples; 1.0 itself is one step too large for them."""
+
+SILENCE_LUFS: Final = -80.0
+"""Loudness that stands for that of a signal without any."""
+
+_SOXR_DTYPES: Final = (np.float32, np.float64, np.int16, np.int32)
+
+
+def clip_signal(
+    signal: npt.NDArray[np.floating], soft_clip: bool = False
+) -> tuple[npt.NDArray[np.floating], int]:
+    """Limit a signal to [-1, 1].
+
+    Parameters
+    ----------
+    signal : ndarray, any shape
+        The signal, full scale 1.
+    soft_clip : bool
+        Pass the signal through the hyperbolic tangent first, which bends peaks instead of cutting
+        them (and lowers the rest a little).
+
+    Returns
+    -------
+    signal : ndarray
+        Limited copy.
+    n_clipped : int
+        Number of samples that were beyond the limits, all channels counted. NaN is not.
+    """
+    if soft_clip:
+        signal = np.tanh(signal)
+    n_clipped = int(np.sum(np.abs(signal) > 1.0))
+    return np.clip(signal, -1.0, 1.0), n_clipped
+
+
+def to_16bit(signal: npt.ArrayLike) -> npt.NDArray[np.int16]:
+    """16-bit samples of a signal, truncated toward zero and clipped at full scale.
+
+    Parameters
+    ----------
+    signal : array_like, any shape
+        The signal, full scale 1.
+
+    Returns
+    -------
+    ndarray of int16, same shape
+        The integer part of 32768 times the signal, from -32768 to 32767.
+
+    Raises
+    ------
+    ValueError
+        When a sample is NaN, which no integer stands for.
+    """
+    scaled = np.asarray(signal, dtype=np.float64) * FULL_SCALE_16BIT
+    n_nan = int(np.sum(np.isnan(scaled)))
+    if n_nan:
+        raise ValueError(f"cannot make 16-bit samples of a signal with {n_nan} NaN samples")
+    return np.clip(scaled, -FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1).astype(np.int16)
+
+
+def compute_rms(signal: npt.ArrayLike) -> float:
+    """Root of the mean square of a signal over all its samples and channels; 0 for an empty one."""
+    samples = np.asarray(signal, dtype=np.float64)
+    return float(np.sqrt(np.mean(np.square(samples)))) if samples.size else 0.0
+
+
+def integrated_loudness(signal: npt.NDArray[np.floating], sample_rate: float) -> float:
+    """Integrated loudness of a signal (ITU-R BS.1770-4).
+
+    Parameters
+    ----------
+    signal : ndarray, shape (samples,) or (samples, channels)
+        The signal, full scale 1, up to five channels.
+    sample_rate : float
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    float
+        Loudness in LUFS; `SILENCE_LUFS` when no block of the signal passes the gate at -70 LUFS.
+
+    Raises
+    ------
+    ValueError
+        When a sample is not a finite number.
+
+    Notes
+    -----
+    The standard measures in blocks of 0.4 s. A signal shorter than one is measured with silence
+    after it, so that it has a loudness at all.
+    """
+    samples = np.asarray(signal, dtype=np.float64)
+    if not np.all(np.isfinite(samples)):
+        raise ValueError("the loudness of a signal with NaN or infinite samples is not defined")
+    meter = pyloudnorm.Meter(sample_rate)
+    n_missing = int(np.ceil(meter.block_size * sample_rate)) - samples.shape[0]
+    if n_missing > 0:
+        samples = np.pad(samples, [(0, n_missing)] + [(0, 0)] * (samples.ndim - 1))
+    if not np.any(samples):
+        return SILENCE_LUFS
+    with np.errstate(divide="ignore", invalid="ignore"):  # The mean of no blocks.
+        loudness_lufs = float(meter.integrated_loudness(samples))
+    return loudness_lufs if np.isfinite(loudness_lufs) else SILENCE_LUFS
+
+
+def normalize_signal(signal: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Standardise a signal by the mean and standard deviation of its mono sum.
+
+    Parameters
+    ----------
+    signal : ndarray or torch.Tensor, shape (channels, samples)
+        The signal.
+
+    Returns
+    -------
+    signal : ndarray or torch.Tensor, shape (channels, samples)
+        Less the mean and divided by the standard deviation of `ref`.
+    ref : ndarray or torch.Tensor, shape (samples,)
+        Mean over the channels, for `denormalize_signals`.
+
+    Notes
+    -----
+    When `ref` is constant (silence, or channels that cancel), only the mean is taken out.
+    """
+    ref = signal.mean(0)
+    return (signal - ref.mean()) / _spread(ref), ref
+
+
+def denormalize_signals(sources: npt.NDArray[Any], ref: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Undo `normalize_signal` on signals separated from its output.
+
+    Parameters
+    ----------
+    sources : ndarray or torch.Tensor, shape (..., samples)
+        Standardised signals.
+    ref : ndarray or torch.Tensor, shape (samples,)
+        What `normalize_signal` returned.
+
+    Returns
+    -------
+    ndarray or torch.Tensor, shape (..., samples)
+        Signals with the scale and offset of the original.
+    """
+    return sources * _spread(ref) + ref.mean()
+
+
+def _spread(ref: npt.NDArray[Any]) -> Any:
+    deviation = ref.std()
+    return deviation if deviation != 0 else 1.0
+
+
+def resample(
+    signal: npt.ArrayLike, sample_rate: float, new_sample_rate: float, method: str = "soxr"
+) -> npt.NDArray[Any]:
+    """Change the sampling rate of a signal.
+
+    Parameters
+    ----------
+    signal : array_like, shape (samples,) or (samples, channels)
+        The signal.
+    sample_rate, new_sample_rate : float
+        Rate it has and rate it is to have, in Hz. Equal ones return the signal itself.
+    method : {"soxr", "polyphase", "fft"}
+        SoX resampler at its high quality; polyphase filter with a Kaiser window (rates are
+        taken as whole numbers); Fourier method, which takes the signal to be periodic.
+
+    Returns
+    -------
+    ndarray, shape (new_samples,) or (new_samples, channels)
+        Resampled signal.
+
+    Raises
+    ------
+    ValueError
+        When a rate is not above 0 Hz, the signal has more than two dimensions or
+        the method is none of these.
+    """
+    samples = np.asarray(signal)
+    if sample_rate == new_sample_rate:
+        return samples
+    if not (sample_rate > 0 and new_sample_rate > 0):
+        raise ValueError(
+            f"sampling rates must be above 0 Hz, got {sample_rate:g} and {new_sample_rate:g}"
+        )
+    if samples.ndim not in (1, 2):
+        raise ValueError(f"signal must be (samples,) or (samples, channels), got {samples.shape}")
+    if samples.dtype not in _SOXR_DTYPES:
+        samples = samples.astype(np.float64)
+    if method == "soxr":
+        return soxr.resample(samples, sample_rate, new_sample_rate)
+    if method == "polyphase":
+        return scipy.signal.resample_poly(samples, int(new_sample_rate), int(sample_rate))
+    if method == "fft":
+        n_new = int(samples.shape[0] * new_sample_rate / sample_rate)
+        return scipy.signal.resample(samples, n_new) if n_new else samples[:0]
+    raise ValueError(f"unknown resampling method {method!r}: choose soxr, polyphase or fft")

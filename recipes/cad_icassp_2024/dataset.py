@@ -48,9 +48,6 @@ MIXTURE = "mixture"
 SONG_FILES = (MIXTURE, *VDBO)
 """The five files of a song, without ``.wav``."""
 
-MIN_SECONDS = 0.4
-"""Integrated loudness needs one gating block (ITU-R BS.1770-4: 400 ms)."""
-
 Gains = dict[str, float]
 """Decibels for each stem."""
 
@@ -503,8 +500,8 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
     Returns
     -------
     Problems
-        Files that are missing, unreadable, empty, shorter than 0.4 s or not stereo, or that
-        differ from the first one in length or sample rate.
+        Files that are missing, unreadable, empty or not stereo, or that differ from the first
+        one in length or sample rate.
     """
     problems = Problems()
     first: Any = None
@@ -544,9 +541,6 @@ def _header_fault(header: Any) -> str | None:
         return "holds no samples; generate or download it again"
     if header.channels != 2:
         return f"has {header.channels} channel(s), but must be stereo (left ear, right ear)"
-    if header.frames < MIN_SECONDS * header.samplerate:
-        seconds = header.frames / header.samplerate
-        return f"is {seconds:.2f} s long, but loudness needs at least {MIN_SECONDS} s"
     return None
 
 

@@ -1,0 +1,221 @@
+"""What every script of the recipe shares: Hydra around it, messages instead of tracebacks, logs."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from recipes.cad_icassp_2024.config import Config, as_config, describe
+from recipes.cad_icassp_2024.errors import RecipeError
+
+log = logging.getLogger(__name__)
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
+
+# What to say of the operating system's errors that a user can do something about.
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EROFS: "the folder is on a read-only disk: choose another one",
+    errno.EACCES: "no permission: choose another folder, or change its permissions",
+    errno.EPERM: "not permitted: choose another folder, or change its permissions",
+}
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """A script of the recipe.
+
+    Attributes
+    ----------
+    name : str
+        The script's name without ``.py``.
+    task : callable
+        What it does, given the checked configuration.
+    summary : str
+        A line for ``--help``.
+    examples : sequence of str
+        Command lines for ``--help``.
+    config_name : str
+        The file in ``config/`` to start from.
+    schema : type
+        The dataclass that describes that file.
+    """
+
+    name: str
+    task: Callable[[Any], None]
+    summary: str
+    examples: Sequence[str]
+    config_name: str = "config"
+    schema: type = Config
+
+    def run(self) -> None:
+        """Parse the command line, run the task, and exit with code 1 on an error."""
+        sys.argv[1:] = translate_overrides(sys.argv[1:])
+        if {"--help", "-h"} & set(sys.argv):
+            register_help(self)
+        decorate = hydra.main(
+            version_base="1.3", config_path=str(CONFIG_DIR), config_name=self.config_name
+        )
+        try:
+            decorate(self._job())()
+        except KeyboardInterrupt:
+            print("\nStopped. The same command goes on from here.", file=sys.stderr)  # noqa: T201
+            sys.exit(130)
+
+    def _job(self) -> Callable[[DictConfig], None]:
+        def job(cfg: DictConfig) -> None:
+            run_job(self, cfg)
+
+        return job
+
+
+def translate_overrides(arguments: Sequence[str]) -> list[str]:
+    """Turn pyClarity's ``separator.model=NAME`` into the choice of the group, ``separator=NAME``.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line without the script's name.
+
+    Returns
+    -------
+    list of str
+    """
+    if any(re.match(r"\+{0,2}separator=", argument) for argument in arguments):
+        return list(arguments)
+    return [re.sub(r"^separator\.model=", "separator=", argument) for argument in arguments]
+
+
+def run_job(entry: EntryPoint, cfg: DictConfig) -> None:
+    """Run one job of a script: checked configuration, log file, errors as messages.
+
+    Raises
+    ------
+    RecipeError
+        In a sweep, or with ``HYDRA_FULL_ERROR=1``; a single run logs the message and exits with 1.
+    """
+    try:
+        try:
+            config = as_config(cfg, entry.schema)
+            _open_log_file(entry, config)
+            _share_out_cores()
+            entry.task(config)
+        except OSError as error:
+            if error.errno not in _ADVICE:
+                raise
+            raise RecipeError(
+                f"cannot go on with {error.filename or 'a file'}: {_ADVICE[error.errno]}, "
+                "then give the same command again; what is already written is kept"
+            ) from error
+    except RecipeError as error:
+        log.error("%s", error)
+        full = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+        if full or log.isEnabledFor(logging.DEBUG):
+            log.log(logging.ERROR if full else logging.DEBUG, "where it came from", exc_info=error)
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.RUN and not full:
+            sys.exit(1)
+        raise
+    except Exception:
+        log.exception("%s failed in a way that nobody foresaw", entry.name)
+        raise
+    finally:
+        _close_log_file()
+
+
+def _open_log_file(entry: EntryPoint, config: Any) -> None:
+    folder = getattr(config.path, "exp_folder", None)
+    if folder is None:
+        return
+    logs = Path(folder) / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    handler = logging.FileHandler(logs / f"{entry.name}-{stamp}-{os.getpid()}.log", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.set_name("recipe")
+    logging.getLogger().addHandler(handler)
+
+
+def _close_log_file() -> None:
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if h.get_name() == "recipe"]:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def n_available_cores() -> int:
+    """Return how many cores this process may use (its affinity mask, where there is one)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _share_out_cores() -> None:
+    """Give the jobs that run at the same time on this machine an equal part of its cores."""
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return
+    n_jobs = OmegaConf.select(HydraConfig.get(), "launcher.n_jobs")
+    if n_jobs is None:
+        return
+    import numba  # noqa: PLC0415 - heavy, and of use in parallel sweeps only
+    import torch  # noqa: PLC0415
+
+    n_cores = n_available_cores()
+    n_threads = max(1, n_cores // (n_jobs if n_jobs > 0 else n_cores))
+    torch.set_num_threads(n_threads)
+    numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
+
+
+def register_help(entry: EntryPoint) -> None:
+    """Tell Hydra what ``--help`` prints for a script."""
+    rows = list(describe(entry.schema, defaults=composed_defaults(entry.config_name)))
+    width = max(len(row.key) for row in rows)
+    keys = "\n".join(f"  {row.key:<{width}}  {row.text} [{row.default}]" for row in rows)
+    examples = "\n".join(f"  {line}" for line in entry.examples)
+    text = (
+        f"{entry.name}.py: {entry.summary}\n\n"
+        f"Examples\n{examples}\n\n"
+        f"Keys, what they do and [their defaults]; give them as key=value\n{keys}\n\n"
+        "separator=NAME takes config/separator/NAME.yaml (demucs, openunmix, hpss, oracle);\n"
+        "-m runs a sweep: -m separator=demucs,openunmix. --hydra-help tells of Hydra's own flags.\n"
+    )
+    # Neither OmegaConf nor Hydra's template is to see an interpolation in the text.
+    _store_help(re.sub(r"\$\{([^}]*)\}", r"<\1>", text).replace("$", "$$"), entry.name)
+
+
+def _store_help(template: str, app_name: str = "recipe") -> None:
+    node = {"app_name": app_name, "header": "", "footer": "", "template": template}
+    ConfigStore.instance().store(group="hydra/help", name="recipe", node=node)
+
+
+def composed_defaults(config_name: str) -> DictConfig:
+    """Return the configuration as it is without any override.
+
+    Parameters
+    ----------
+    config_name : str
+        A file in ``config/``, without ``.yaml``.
+    """
+    if GlobalHydra.instance().is_initialized():
+        return compose(config_name)
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose(config_name)
+
+
+_store_help("")

@@ -58,6 +58,7 @@ OTHER_NAMES = {
 """The challenge's documents give this file two names."""
 
 HEADER_THREADS = 8
+GET_IT = "download it, or run generate_dataset if it is music at the microphones"
 
 
 def seed_for(text: str) -> int:
@@ -504,8 +505,14 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
         one in length or sample rate.
     """
     problems = Problems()
+    folders = {path.parent for path in files.values()}
+    for folder in sorted(folders):
+        if not folder.is_dir():
+            problems.add("missing song", f"{folder}: no such folder; {GET_IT}")
     first: Any = None
     for path in files.values():
+        if not path.parent.is_dir():
+            continue
         try:
             header = soundfile.info(path)
         except (soundfile.SoundFileError, OSError) as error:

@@ -204,7 +204,7 @@ def read_signal(  # noqa: PLR0917 - entrants' scripts call it with this signatur
                 raise ValueError(
                     f"{filename}: {n_channels} channels expected, the file has {file.channels}"
                 )
-            start = int(offset) if offset_is_samples else int(offset * file.samplerate)
+            start = int(offset if offset_is_samples else offset * file.samplerate)
             if not 0 <= start <= file.frames:
                 raise ValueError(
                     f"{filename}: cannot start at sample {start} of a file of {file.frames} samples"

@@ -1,0 +1,117 @@
+"""Stems kept on disk, so that a mixture is separated once and for all.
+
+Layout of a cache folder::
+
+    {cache_dir}/{entry}/{stem}.wav    float32 WAV, bit for bit what the separator gave
+    {cache_dir}/{entry}/entry.json    the files' SHA-256, and what the entry is of
+
+where `entry` is the SHA-256 of the mixture's samples, its sample rate and the separator's key. An
+entry appears whole or not at all; several processes may share a folder. Deleting an entry, or all of
+them, only costs the time to separate again. A folder ``.*.tmp`` is what a killed process left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import soundfile
+
+from clarity.separation.base import Mixture, Separator, Stems
+from clarity.separation.weights import file_sha256
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 1 << 20
+
+
+class CachedSeparator:
+    """Ask a separator only for mixtures that it has not separated before.
+
+    Parameters
+    ----------
+    separator : Separator
+        Gives the stems that are not in the cache. They must depend on the mixture's signal and
+        rate alone, so that an oracle cannot be cached.
+    cache_dir : Path
+        Where the stems are kept; made when it is not there.
+    key : str
+        Identifies the separator and its settings: the same key must mean the same stems. See
+        `SegmentedSeparator.fingerprint`.
+    """
+
+    def __init__(self, separator: Separator, cache_dir: Path | str, key: str) -> None:
+        self.sources = separator.sources
+        self.separator = separator
+        self.cache_dir = Path(cache_dir)
+        self.key = key
+
+    def separate(self, mixture: Mixture) -> Stems:
+        """Take the stems of a mixture from the cache, or make them and keep them.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            The piece to split.
+
+        Returns
+        -------
+        dict of str to ndarray
+            What the separator gives for it. A damaged entry is separated again, with a warning.
+        """
+        entry = self.cache_dir / self._entry_name(mixture)
+        if entry.is_dir():
+            try:
+                return self._read(entry)
+            except (OSError, ValueError, KeyError, TypeError, soundfile.SoundFileError) as error:
+                logger.warning("The cached stems in %s are damaged (%s); made anew", entry, error)
+                shutil.rmtree(entry, ignore_errors=True)
+        stems = self.separator.separate(mixture)
+        self._write(entry, stems, mixture.sample_rate)
+        return stems
+
+    def _entry_name(self, mixture: Mixture) -> str:
+        """Hash the samples (as float64), the shape, the rate and the separator's key."""
+        text = f"{self.key}\n{self.sources}\n{mixture.signal.shape}\n{mixture.sample_rate}\n"
+        digest = hashlib.sha256(text.encode())
+        for start in range(0, len(mixture.signal), _BLOCK):
+            block = mixture.signal[start : start + _BLOCK]
+            digest.update(block.astype("<f8", order="C").data)
+        return digest.hexdigest()
+
+    def _read(self, entry: Path) -> Stems:
+        """Read an entry; ValueError where a file is not what was written."""
+        checksums = json.loads((entry / "entry.json").read_text(encoding="utf-8"))["sha256"]
+        stems = {}
+        for name in self.sources:
+            path = entry / f"{name}.wav"
+            if file_sha256(path) != checksums[name]:
+                raise ValueError(f"{path.name} has another SHA-256 than when it was written")
+            stems[name], _ = soundfile.read(path, dtype="float32", always_2d=True)
+        return stems
+
+    def _write(self, entry: Path, stems: Stems, sample_rate: int) -> None:
+        """Write an entry beside its place and move it there."""
+        partial = entry.with_name(f".{entry.name}.{os.getpid()}.tmp")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            for name, stem in stems.items():
+                soundfile.write(partial / f"{name}.wav", stem, sample_rate, subtype="FLOAT")
+            description = {
+                "key": self.key,
+                "sample_rate": sample_rate,
+                "sha256": {name: file_sha256(partial / f"{name}.wav") for name in stems},
+            }
+            (partial / "entry.json").write_text(json.dumps(description, indent=4), encoding="utf-8")
+            try:
+                partial.rename(entry)
+            except OSError:
+                if not entry.is_dir():  # otherwise another process was faster
+                    raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,86 @@
+"""Source separation under the names that scripts written for the challenge import."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clarity.separation.devices import select_device
+from clarity.separation.segments import MIN_SEGMENT_S, overlap_add, plan_segments
+
+__all__ = ["get_device", "separate_sources"]
+
+
+def get_device(device: str | None) -> tuple[torch.device, str]:
+    """Choose a device; see `clarity.separation.devices.select_device`.
+
+    Parameters
+    ----------
+    device : str or None
+        ``cpu``, ``gpu0``, ``cuda:1``, ...; None takes the best there is.
+
+    Returns
+    -------
+    torch.device
+        The device.
+    str
+        Its type: ``cpu``, ``cuda`` or ``mps``.
+
+    Raises
+    ------
+    ValueError
+        If the name is not that of a device of this machine.
+    """
+    selected = select_device(device)
+    return selected, selected.type
+
+
+def separate_sources(  # noqa: PLR0917
+    model: torch.nn.Module,
+    mix: torch.Tensor | NDArray[np.floating],
+    sample_rate: int,
+    segment: float = 10.0,
+    overlap: float = 0.1,
+    device: torch.device | str | None = None,
+) -> NDArray[np.float32]:
+    """Separate mixtures segment by segment; see `clarity.separation.segments`.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Maps (batch, channels, time) to (batch, sources, channels, time).
+    mix : Tensor or ndarray, shape (batch, channels, time) or (channels, time)
+        The mixtures.
+    sample_rate : int
+        Samples per second of mixtures and model.
+    segment, overlap : float
+        See `clarity.separation.segments.plan_segments`.
+    device : torch.device, str or None
+        Where the model runs; None means where `mix` is.
+
+    Returns
+    -------
+    ndarray, shape (batch, sources, channels, time), float32
+        The stems.
+    """
+    signals = torch.as_tensor(mix)
+    target = signals.device if device is None else torch.device(device)
+    signals = signals.cpu().reshape(-1, *signals.shape[-2:])
+    segments = plan_segments(signals.shape[-1], sample_rate, segment, overlap)
+
+    @torch.inference_mode()
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        estimates: torch.Tensor = model(batch.to(target))
+        return estimates.float().cpu()
+
+    stems = [
+        overlap_add(
+            forward,
+            signal.numpy().T,
+            segments,
+            min_samples=round(MIN_SEGMENT_S * sample_rate),
+        )
+        for signal in signals
+    ]
+    return np.stack(stems).swapaxes(2, 3)

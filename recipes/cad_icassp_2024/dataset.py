@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from clarity.separation.base import VDBO
 
+from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Listener
 from clarity.utils.signal_processing import resample
 from recipes.cad_icassp_2024 import metadata
@@ -34,6 +34,7 @@ __all__ = [
     "OnDisk",
     "Pair",
     "Scene",
+    "audio_problems",
     "mixture_id",
     "raise_problems",
     "read_stereo",
@@ -359,15 +360,9 @@ class Dataset:
             What is wrong, each line with the file and what to do; empty if all is well.
         """
         songs = {pair.scene.mixture_id: pair.scene for pair in pairs}
-
-        def check(scene: Scene) -> Problems:
-            return song_problems({name: self.music_file(scene, name) for name in names})
-
-        problems = Problems()
-        with ThreadPoolExecutor(HEADER_THREADS) as pool:
-            for found in pool.map(check, songs.values()):
-                problems.extend(found)
-        return problems.lines()
+        return audio_problems(
+            {name: self.music_file(scene, name) for name in names} for scene in songs.values()
+        )
 
     def read_music(self, scene: Scene, name: str, sample_rate: int) -> np.ndarray:
         """Read one of a scene's at-mic files.
@@ -490,6 +485,26 @@ def _note_equal_ids(pairs: Iterable[Pair], path: Path, problems: Problems) -> No
             problems.add("equal ids", f"{line} {other.listener.id} would share a file name; {hint}")
 
 
+def audio_problems(songs: Iterable[Mapping[str, Path]]) -> list[str]:
+    """Read the headers of the files of many songs.
+
+    Parameters
+    ----------
+    songs
+        Paths by name (``mixture`` or a stem), for each song.
+
+    Returns
+    -------
+    list of str
+        What `song_problems` finds, each line with the file and what to do.
+    """
+    problems = Problems()
+    with ThreadPoolExecutor(HEADER_THREADS) as pool:
+        for found in pool.map(song_problems, songs):
+            problems.extend(found)
+    return problems.lines()
+
+
 def song_problems(files: Mapping[str, Path]) -> Problems:
     """Read the headers of the files of one song.
 
@@ -551,7 +566,9 @@ def _header_fault(header: Any) -> str | None:
     return None
 
 
-def read_stereo(path: Path, sample_rate: int) -> np.ndarray:
+def read_stereo(
+    path: Path, sample_rate: int | None = None, *, allow_resample: bool = True
+) -> np.ndarray:
     """Read a stereo file.
 
     Parameters
@@ -559,7 +576,9 @@ def read_stereo(path: Path, sample_rate: int) -> np.ndarray:
     path
         The file.
     sample_rate
-        Wanted rate in Hz; a file of another rate is resampled (soxr, HQ).
+        Wanted rate in Hz; None takes the file's.
+    allow_resample
+        Resample a file of another rate (soxr, HQ); without it, that is an error.
 
     Returns
     -------
@@ -569,7 +588,8 @@ def read_stereo(path: Path, sample_rate: int) -> np.ndarray:
     Raises
     ------
     RecipeError
-        When the file is missing, unreadable, not stereo, or holds NaN or infinity.
+        When the file is missing, unreadable, not stereo, of another rate that cannot be changed,
+        or holds NaN or infinity.
     """
     try:
         signal, rate = soundfile.read(path, dtype="float64", always_2d=True)
@@ -584,4 +604,8 @@ def read_stereo(path: Path, sample_rate: int) -> np.ndarray:
             f"{path}: holds NaN or infinity in {bad.size} samples, the first at sample {bad[0]}; "
             "generate or download it again"
         )
-    return signal if rate == sample_rate else resample(signal, rate, sample_rate)
+    if sample_rate in (None, rate):
+        return signal
+    if not allow_resample:
+        raise RecipeError(f"{path}: has {rate} Hz, but sample_rate={sample_rate}; they must agree")
+    return resample(signal, rate, sample_rate)

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from clarity.separation.base import VDBO
 
+from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram, Listener
 from recipes.cad_icassp_2024.errors import RecipeError
 
@@ -417,8 +417,16 @@ def parse_head_position(value: object, report: Report) -> HeadPosition | None:
             good = False
     if not good:
         return None
-    angles = (float(fields["left_angle"]), float(fields["right_angle"]))
-    return HeadPosition(fields["subject"], fields["mic"], *angles)
+    if not fields["left_angle"] < 0 < fields["right_angle"]:
+        angles = f"{fields['left_angle']:g} and {fields['right_angle']:g}"
+        report(f"left_angle must be negative and right_angle positive, but they are {angles}")
+        return None
+    return HeadPosition(
+        subject=fields["subject"],
+        mic=fields["mic"],
+        left_angle=float(fields["left_angle"]),
+        right_angle=float(fields["right_angle"]),
+    )
 
 
 def parse_track_path(value: object, report: Report) -> str | None:
@@ -444,3 +452,47 @@ def _joined(fields: Mapping[str, Any], report: Report) -> str | None:
             report(f"{name} {fault}")
             return None
     return f"{fields['Split']}/{fields['Track Name']}"
+
+
+def read_tracks(path: Path, key: str, problems: Problems) -> dict[str, str]:
+    """Read a list of songs such as musdb18.train.json.
+
+    Parameters
+    ----------
+    path, key, problems
+        As for `read_metadata`.
+
+    Returns
+    -------
+    dict of str to str
+        Folder of each song below the music folder by the song's name, in the order of the list.
+    """
+    data = read_metadata(path, key, problems)
+    if data is None:
+        return {}
+    if not isinstance(data, list):
+        what = f"{path}: holds a {_json_type(data)}, but must hold a list of songs"
+        problems.add("wrong top level", what)
+        return {}
+    if not data:
+        problems.add("empty file", f"{path}: has no songs; download it again")
+    tracks: dict[str, str] = {}
+    for number, value in enumerate(data, 1):
+
+        def report(what: str, number: int = number) -> None:
+            problems.add(f"entry of {path}", f"{path}: song {number}: {what}")
+
+        fields = _fields(value, ("Track Name",), report)
+        if fields is None:
+            continue
+        name = fields["Track Name"]
+        fault = path_fault(name)
+        if fault is not None:
+            report(f"Track Name {fault}")
+            continue
+        if name in tracks:
+            report(f"{_show(name)} stands more than once; keep one of them")
+        folder = parse_track_path(value, report)
+        if folder is not None:
+            tracks[name] = folder
+    return tracks

@@ -1,0 +1,119 @@
+"""Schema of ``config/generate_dataset.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from recipes.cad_icassp_2024.config import as_config, described, section
+
+
+@dataclass
+class GeneratePathConfig:
+    """Where the data lies and where the at-mic music goes."""
+
+    root: str = described(MISSING, "the data set's folder (cadenza_data); must be given")
+    split: str = described("train", "stands in every metadata file name")
+    metadata_dir: str = described("${path.root}/metadata", "the folder of the JSON files")
+    music_dir: str = described("${path.root}/audio/music", "MUSDB18-HQ, a folder per split")
+    hrtf_dir: str = described("${path.root}/audio/hrtf", "the heads' impulse responses")
+    gains_file: str = described("${path.metadata_dir}/gains.json", "the gain sets")
+    listeners_file: str = described(
+        "${path.metadata_dir}/listeners.${path.split}.json", "the listeners"
+    )
+    head_loudspeaker_positions_file: str = described(
+        "${path.metadata_dir}/head_loudspeaker_positions.json", "heads and loudspeaker angles"
+    )
+    music_file: str = described(
+        "${path.metadata_dir}/musdb18.${path.split}.json", "the list of songs"
+    )
+    scene_file: str = described(
+        "${path.metadata_dir}/scenes.${path.split}.json", "scenes: written, then read"
+    )
+    scene_listeners_file: str = described(
+        "${path.metadata_dir}/scene_listeners.${path.split}.json", "listeners of each scene"
+    )
+    output_music_dir: str = described("${path.root}/audio/at_mic_music", "the music at the ears")
+    output_music_file: str = described(
+        "${path.metadata_dir}/at_mic_music.${path.split}.json", "the list of that music"
+    )
+
+
+@dataclass
+class SceneConfig:
+    """How scenes are drawn."""
+
+    number_scenes_per_song: int = described(4, "scenes to draw for each song")
+
+
+@dataclass
+class SceneListenerConfig:
+    """How listeners are drawn."""
+
+    number_listeners_per_scene: int = described(2, "listeners to draw for each scene")
+
+
+@dataclass
+class GenerateConfig:
+    """Scenes and at-mic music."""
+
+    path: GeneratePathConfig = section(GeneratePathConfig)
+    sample_rate: int = described(44100, "rate of the at-mic music, in Hz")
+    scene: SceneConfig = section(SceneConfig)
+    scene_listener: SceneListenerConfig = section(SceneListenerConfig)
+    n_workers: int = described(1, "songs filtered at the same time; each takes up to 1.5 GB")
+    overwrite: bool = described(False, "replace scenes and music that are there already")
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the values."""
+        counts = {
+            "sample_rate": self.sample_rate,
+            "scene.number_scenes_per_song": self.scene.number_scenes_per_song,
+            "scene_listener.number_listeners_per_scene": (
+                self.scene_listener.number_listeners_per_scene
+            ),
+            "n_workers": self.n_workers,
+        }
+        for key, value in counts.items():
+            if value < 1:
+                yield f"{key}={value}: must be 1 or more"
+
+
+def as_generate_config(cfg: Any) -> GenerateConfig:
+    """Check a configuration, also one composed for pyClarity's scripts.
+
+    Parameters
+    ----------
+    cfg
+        A `GenerateConfig`, or what Hydra composed. Keys of pyClarity's that mean nothing here
+        (``path.tracklist_file``, ``hydra``) are passed over.
+
+    Returns
+    -------
+    GenerateConfig
+
+    Raises
+    ------
+    RecipeError
+        When ``path.root`` is not given, or a value is out of range or of the wrong type.
+    """
+    if isinstance(cfg, DictConfig) and OmegaConf.get_type(cfg) is not GenerateConfig:
+        known = {item.name for item in fields(GenerateConfig)}
+        known_paths = {item.name for item in fields(GeneratePathConfig)}
+        raw = OmegaConf.to_container(cfg)
+        assert isinstance(raw, dict)
+        kept = {key: value for key, value in raw.items() if key in known}
+        kept["path"] = {k: v for k, v in raw.get("path", {}).items() if k in known_paths}
+        cfg = OmegaConf.create(kept)
+        if "root" not in kept["path"]:
+            cfg.path.root = MISSING
+    config = as_config(cfg, GenerateConfig)
+    assert isinstance(config, GenerateConfig)
+    return config
+
+
+ConfigStore.instance().store(name="generate_dataset_schema", node=GenerateConfig)

@@ -1,0 +1,359 @@
+"""Put every song of the scenes at the microphones of its head.
+
+``python generate_at_mic_musdb18.py path.root=cadenza_data`` filters mixture and stems of MUSDB18-HQ
+with head-related impulse responses and lists the result in ``at_mic_music.train.json``. Songs that
+are complete already are passed over, so a run that was stopped goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from clarity.utils.file_io import write_signal
+from recipes.cad_icassp_2024 import metadata
+from recipes.cad_icassp_2024.dataset import (
+    SONG_FILES,
+    OnDisk,
+    audio_problems,
+    mixture_id,
+    read_stereo,
+    song_problems,
+)
+from recipes.cad_icassp_2024.entry import EntryPoint
+from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
+from recipes.cad_icassp_2024.generate_dataset.generate_train_scenes import (
+    check_generated,
+    write_generated,
+)
+from recipes.cad_icassp_2024.generate_dataset.hrtf import (
+    HrtfPair,
+    apply_hrtf,
+    load_hrtf_signals,
+    normalise_lufs_level,
+)
+from recipes.cad_icassp_2024.metadata import Problems, SceneEntry, Table
+
+__all__ = [
+    "apply_hrtf",
+    "find_precreated_samples",
+    "generate_at_mic_music",
+    "load_hrtf_signals",
+    "normalise_lufs_level",
+]
+
+logger = logging.getLogger(__name__)
+
+BYTES_PER_FRAME = 4
+"""Two channels of 16 bits."""
+
+
+@dataclass(frozen=True)
+class AtMicSong:
+    """A song to be put at the microphones of one head.
+
+    Attributes
+    ----------
+    song, head_position
+        Ids in the metadata.
+    source
+        The five files to be filtered.
+    hrtfs
+        Impulse responses to filter them with.
+    folder
+        Where the five results go.
+    """
+
+    song: str
+    head_position: str
+    source: dict[str, Path]
+    hrtfs: HrtfPair
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """``{song}-{head position}``."""
+        return mixture_id(self.song, self.head_position)
+
+    def entry(self, split: str) -> dict[str, str]:
+        """Entry of at_mic_music.{split}.json."""
+        return {
+            "Track Name": self.name,
+            "Split": split,
+            "Path": f"{split}/{self.name}",
+            "Original Track Name": self.song,
+            "Head Position": self.head_position,
+        }
+
+    def results(self) -> dict[str, Path]:
+        """Paths of the five files to be written."""
+        return {name: self.folder / f"{name}.wav" for name in SONG_FILES}
+
+    def is_complete(self, sample_rate: int) -> bool:
+        """Whether all five results are there, in the right length and rate."""
+        results = self.results()
+        if not all(path.is_file() for path in results.values()) or song_problems(results):
+            return False
+        source, result = soundfile.info(self.source["mixture"]), soundfile.info(results["mixture"])
+        wanted = source.frames * sample_rate / source.samplerate
+        return result.samplerate == sample_rate and abs(result.frames - wanted) <= 1
+
+
+def find_precreated_samples(source_dir: str | Path, split: str = "train") -> list[str]:
+    """Find the at-mic songs of which all five files are there.
+
+    Parameters
+    ----------
+    source_dir
+        Folder of the at-mic music.
+    split
+        Folder in it.
+
+    Returns
+    -------
+    list of str
+        Names ``{song}-{head position}``, sorted.
+    """
+    folder = OnDisk().find(Path(source_dir) / split)
+    if not folder.is_dir():
+        return []
+    return sorted(
+        song.name
+        for song in folder.iterdir()
+        if all((song / f"{name}.wav").is_file() for name in SONG_FILES)
+    )
+
+
+def generate_at_mic_music(cfg: Any) -> None:
+    """Write the music at the microphones for all scenes, and the list of it.
+
+    Parameters
+    ----------
+    cfg : GenerateConfig or DictConfig
+        See `recipes.cad_icassp_2024.generate_dataset.config`.
+
+    Raises
+    ------
+    RecipeError
+        When metadata or audio has faults (all of them are listed), the disk is too small, or the
+        list of the music is there already and differs.
+    """
+    config = as_generate_config(cfg)
+    songs = plan_songs(config)
+    where = f"the music in {config.path.music_dir}"
+    sources = {song.song: song.source for song in songs}
+    metadata.raise_problems(audio_problems(sources.values()), where)
+
+    split = config.path.split
+    listing = {song.name: song.entry(split) for song in songs}
+    listing_path = _find(config.path.output_music_file)
+    check_generated(listing_path, listing, config.overwrite)
+
+    missing = [
+        song for song in songs if config.overwrite or not song.is_complete(config.sample_rate)
+    ]
+    if len(missing) < len(songs):
+        logger.info("%d of %d songs are there already", len(songs) - len(missing), len(songs))
+    check_disk_space(missing, Path(config.path.output_music_dir))
+    _filter_all(missing, config.sample_rate, config.n_workers)
+    write_generated(listing_path, listing, config.overwrite)
+
+
+def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
+    """Read the metadata and the impulse responses.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+
+    Returns
+    -------
+    list of AtMicSong
+        Every distinct song and head position, in the order of the scenes.
+
+    Raises
+    ------
+    RecipeError
+        With a list of everything that is wrong.
+    """
+    path = config.path
+    problems = Problems()
+    tracks_file = _find(path.music_file)
+    tracks = metadata.read_tracks(tracks_file, "path.music_file", problems)
+    positions = metadata.read_table(
+        _find(path.head_loudspeaker_positions_file),
+        "path.head_loudspeaker_positions_file",
+        problems,
+        metadata.parse_head_position,
+    )
+    scenes = metadata.read_table(
+        _find(path.scene_file), "path.scene_file", problems, metadata.parse_scene
+    )
+    if tracks:
+        _note_unknown_ids(scenes, dict.fromkeys(tracks), tracks_file, positions, problems)
+    problems.raise_if_any(f"the metadata in {path.metadata_dir}")
+    wanted = dict.fromkeys((s.music, s.head_position) for s in scenes.entries.values())
+    used = dict.fromkeys(position for _, position in wanted)
+    hrtfs = _read_hrtfs({name: positions.entries[name] for name in used}, config)
+    disk = OnDisk()
+    music_dir, output_dir = (Path(p).expanduser() for p in (path.music_dir, path.output_music_dir))
+    return [
+        AtMicSong(
+            song=song,
+            head_position=position,
+            source={
+                name: disk.find(music_dir / tracks[song] / f"{name}.wav") for name in SONG_FILES
+            },
+            hrtfs=hrtfs[position],
+            folder=output_dir / path.split / mixture_id(song, position),
+        )
+        for song, position in wanted
+    ]
+
+
+def _find(path: str) -> Path:
+    return OnDisk().find(Path(path).expanduser())
+
+
+def _note_unknown_ids(
+    scenes: Table[SceneEntry],
+    tracks: dict[str, Any],
+    tracks_file: Path,
+    positions: Table[metadata.HeadPosition],
+    problems: Problems,
+) -> None:
+    """Note songs and head positions that a scene names and no file has."""
+    known_tracks = Table(tracks_file, tracks, frozenset(tracks))
+    for scene_id, scene in scenes.entries.items():
+        for what, wanted, table in (
+            ("song", scene.music, known_tracks),
+            ("head position", scene.head_position, positions),
+        ):
+            if table.lacks(wanted):
+                line = f"{scenes.path}: {scene_id}: {what} '{wanted}' is not in {table.path}"
+                problems.add(f"unknown {what}", f"{line}; correct the id or add the entry")
+
+
+def _read_hrtfs(
+    positions: dict[str, metadata.HeadPosition], config: GenerateConfig
+) -> dict[str, HrtfPair]:
+    """Read the impulse responses of all head positions, and report all faults together."""
+    problems = Problems()
+    pairs: dict[str, HrtfPair] = {}
+    for name, position in positions.items():
+        try:
+            left, right = load_hrtf_signals(
+                Path(config.path.hrtf_dir).expanduser(), vars(position), config.sample_rate
+            )
+        except RecipeError as error:
+            problems.add("impulse response", str(error))
+            continue
+        pairs[name] = HrtfPair(left, right)
+    problems.raise_if_any(f"the impulse responses in {config.path.hrtf_dir}")
+    return pairs
+
+
+def check_disk_space(songs: Sequence[AtMicSong], folder: Path) -> None:
+    """Compare what the songs will take with what the disk has left.
+
+    Parameters
+    ----------
+    songs
+        Songs to be written.
+    folder
+        Where they go; need not be there yet.
+
+    Raises
+    ------
+    RecipeError
+        When the disk is too small.
+    """
+    if not songs:
+        return
+    n_frames = sum(soundfile.info(song.source["mixture"]).frames for song in songs)
+    needed = n_frames * BYTES_PER_FRAME * len(SONG_FILES)
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    logger.info("%d songs take %.1f GB; %.1f GB are free", len(songs), needed / 1e9, free / 1e9)
+    if needed > free:
+        raise RecipeError(
+            f"The at-mic music takes {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free "
+            f"at {existing}; make room or set path.output_music_dir"
+        )
+
+
+def _filter_all(songs: Sequence[AtMicSong], sample_rate: int, n_workers: int) -> None:
+    """Filter songs, several at a time, with a progress bar."""
+
+    def write(song: AtMicSong) -> None:
+        write_at_mic_song(song, sample_rate)
+
+    with logging_redirect_tqdm(), ThreadPoolExecutor(n_workers) as pool:
+        futures = pool.map(write, songs)
+        try:
+            for _ in tqdm(futures, total=len(songs), desc="At-mic music", disable=None):
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def write_at_mic_song(song: AtMicSong, sample_rate: int) -> None:
+    """Filter the five files of a song and write them as 16-bit WAV.
+
+    Each result has the loudness of its source. Samples beyond full scale are clipped, with a
+    warning in the log.
+
+    Parameters
+    ----------
+    song
+        The song.
+    sample_rate
+        Rate of the results in Hz.
+
+    Raises
+    ------
+    RecipeError
+        When a source file cannot be used.
+    """
+    for leftover in _leftovers(song.folder):
+        leftover.unlink(missing_ok=True)
+    for name, result in song.results().items():
+        signal = read_stereo(song.source[name], sample_rate)
+        ears = apply_hrtf(signal, song.hrtfs.left, song.hrtfs.right)
+        ears = normalise_lufs_level(ears, signal, sample_rate)
+        write_signal(result, ears, sample_rate, floating_point=False)
+
+
+def _leftovers(folder: Path) -> Iterator[Path]:
+    """Temporary files of a run that was killed."""
+    return folder.glob(".*.tmp.wav")
+
+
+ENTRY = EntryPoint(
+    name="generate_at_mic_musdb18",
+    task=generate_at_mic_music,
+    summary="filter MUSDB18-HQ to the hearing-aid microphones for all scenes",
+    examples=(
+        "python generate_at_mic_musdb18.py path.root=cadenza_data",
+        "python generate_at_mic_musdb18.py path.root=cadenza_data n_workers=4",
+        "python generate_at_mic_musdb18.py path.root=cadenza_data "
+        "path.output_music_dir=/big/at_mic_music",
+    ),
+    config_name="generate_dataset",
+    schema=GenerateConfig,
+)
+
+if __name__ == "__main__":
+    ENTRY.run()

@@ -1,0 +1,142 @@
+"""Music at the ears: filtering with head-related impulse responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+
+from clarity.utils.signal_processing import SILENCE_LUFS, integrated_loudness
+from recipes.cad_icassp_2024.dataset import OnDisk, read_stereo
+from recipes.cad_icassp_2024.metadata import hrtf_file_name
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HrtfPair:
+    """Impulse responses from a pair of loudspeakers to both ears.
+
+    Attributes
+    ----------
+    left, right
+        Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
+    """
+
+    left: FloatArray
+    right: FloatArray
+
+
+def load_hrtf_signals(
+    hrtf_path: str | Path, hp: Mapping[str, Any], sample_rate: int | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Read the impulse responses of both loudspeakers for one head position.
+
+    Parameters
+    ----------
+    hrtf_path
+        Folder of the files ``{mic}-{subject}-{n|p}{angle}.wav``.
+    hp
+        Entry of the head positions: ``subject``, ``mic``, ``left_angle``, ``right_angle``
+        (degrees, the left one negative).
+    sample_rate
+        Rate in Hz that the files must have; None takes any.
+
+    Returns
+    -------
+    left, right : ndarray
+        Shape (taps, 2): left ear, right ear.
+
+    Raises
+    ------
+    RecipeError
+        When a file is missing, not stereo, not finite or of another rate.
+    """
+    disk = OnDisk()
+    left, right = (
+        read_stereo(
+            disk.find(Path(hrtf_path) / hrtf_file_name(hp["mic"], hp["subject"], hp[key])),
+            sample_rate,
+            allow_resample=False,
+        )
+        for key in ("left_angle", "right_angle")
+    )
+    return left, right
+
+
+def apply_hrtf(
+    signal: npt.NDArray[Any], hrtf_left: npt.NDArray[Any], hrtf_right: npt.NDArray[Any]
+) -> FloatArray:
+    """Filter stereo music with the impulse responses of both loudspeakers.
+
+    Each ear hears both loudspeakers: left ear = left channel * (left loudspeaker, left ear) +
+    right channel * (right loudspeaker, left ear), and likewise the right ear.
+
+    Parameters
+    ----------
+    signal
+        What the loudspeakers play, shape (samples, 2): left, right.
+    hrtf_left, hrtf_right
+        Impulse responses of the left and the right loudspeaker, shape (taps, 2): left ear, right
+        ear.
+
+    Returns
+    -------
+    ndarray
+        What the ears get, shape (samples, 2), float64: the start of the convolution, as long as
+        the signal.
+
+    Raises
+    ------
+    ValueError
+        When an argument has not two channels.
+    """
+    arrays = {"signal": signal, "hrtf_left": hrtf_left, "hrtf_right": hrtf_right}
+    for name, array in arrays.items():
+        if array.ndim != 2 or array.shape[1] != 2:
+            raise ValueError(f"{name} must be (samples, 2), got {array.shape}")
+    ears = np.empty(signal.shape)
+    # An ear at a time, because a song of eight minutes takes 170 MB a channel.
+    for ear in range(2):
+        heard = _causal_fir(signal[:, 0], hrtf_left[:, ear])
+        heard += _causal_fir(signal[:, 1], hrtf_right[:, ear])
+        ears[:, ear] = heard
+    return ears
+
+
+def _causal_fir(signal: npt.NDArray[Any], taps: npt.NDArray[Any]) -> FloatArray:
+    return np.asarray(scipy.signal.oaconvolve(signal, taps)[: signal.size], dtype=np.float64)
+
+
+def normalise_lufs_level(
+    signal: npt.NDArray[Any], reference_signal: npt.NDArray[Any], sample_rate: float
+) -> FloatArray:
+    """Scale a signal to the integrated loudness of another (ITU-R BS.1770-4).
+
+    Parameters
+    ----------
+    signal
+        Signal to be scaled, shape (samples,) or (samples, channels).
+    reference_signal
+        Signal whose loudness is wanted, of the same rate.
+    sample_rate
+        Rate of both in Hz.
+
+    Returns
+    -------
+    ndarray
+        Scaled signal. A signal that has no loudness (silence, or nothing above the gate at
+        -70 LUFS) is returned as it is; with a reference that has none, the result is silence.
+    """
+    loudness_lufs = integrated_loudness(signal, sample_rate)
+    reference_lufs = integrated_loudness(reference_signal, sample_rate)
+    if loudness_lufs <= SILENCE_LUFS:
+        return np.array(signal, dtype=np.float64)
+    if reference_lufs <= SILENCE_LUFS:
+        return np.zeros(np.shape(signal))
+    return np.asarray(10.0 ** ((reference_lufs - loudness_lufs) / 20.0) * signal)

@@ -6,14 +6,13 @@ Layout of a cache folder::
     {cache_dir}/{entry}/entry.json    the files' SHA-256, and what the entry is of
 
 where `entry` is the SHA-256 of the mixture's samples, its sample rate and the separator's key. An
-entry appears whole or not at all; several processes may share a folder. Deleting an entry, or all of
-them, only costs the time to separate again. A folder ``.*.tmp`` is what a killed process left.
+entry appears whole or not at all; several processes may share a folder. Deleting an entry, or all
+of them, only costs the time to separate again. A folder ``.*.tmp`` is what a killed process left.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -23,6 +22,7 @@ import soundfile
 
 from clarity.separation.base import Mixture, Separator, Stems
 from clarity.separation.weights import file_sha256
+from clarity.utils.file_io import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class CachedSeparator:
 
     def _read(self, entry: Path) -> Stems:
         """Read an entry; ValueError where a file is not what was written."""
-        checksums = json.loads((entry / "entry.json").read_text(encoding="utf-8"))["sha256"]
+        checksums = read_json(entry / "entry.json")["sha256"]
         stems = {}
         for name in self.sources:
             path = entry / f"{name}.wav"
@@ -107,7 +107,7 @@ class CachedSeparator:
                 "sample_rate": sample_rate,
                 "sha256": {name: file_sha256(partial / f"{name}.wav") for name in stems},
             }
-            (partial / "entry.json").write_text(json.dumps(description, indent=4), encoding="utf-8")
+            write_json(partial / "entry.json", description)
             try:
                 partial.rename(entry)
             except OSError:

@@ -121,7 +121,7 @@ class HarmonicPercussive(torch.nn.Module):
         return spectrum.unflatten(0, signal.shape[:2])
 
     def _percussive_share(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """Percussive share of each bin of (batch, bins, frames): the soft mask P²/(H² + P²) of [1]_."""
+        """How percussive the bins (batch, bins, frames) are: the mask P²/(H² + P²) of [1]_."""
         harmonic = running_median(magnitude, self.n_median, dim=2).square()
         percussive = running_median(magnitude, self.n_median, dim=1).square()
         return (percussive + _EPSILON) / (harmonic + percussive + 2 * _EPSILON)

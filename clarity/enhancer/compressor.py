@@ -50,7 +50,7 @@ class Compressor:
         When a parameter has a value that no compressor can have; the message names it.
     """
 
-    def __init__(  # noqa: PLR0917 - entrants' scripts call it with this signature
+    def __init__(
         self,
         fs: float = 44100.0,
         attack: float = 5.0,

@@ -71,8 +71,8 @@ class Audiogram:
                 f"Levels ({levels.size}) and frequencies ({frequencies.size}) must have the same "
                 "length"
             )
-        if frequencies[0] <= 0.0 and frequencies.min() == frequencies[0]:
-            raise ValueError(f"Frequencies must be above 0 Hz, the lowest is {frequencies[0]:g} Hz")
+        if frequencies.min() <= 0.0:
+            raise ValueError(f"Frequencies must be above 0 Hz, got {frequencies.tolist()} Hz")
         if np.unique(frequencies).size != frequencies.size:
             raise ValueError(f"Frequencies must be unique, got {frequencies.tolist()} Hz")
         if np.any(np.diff(frequencies) < 0.0):

@@ -155,7 +155,7 @@ def write_jsonl(filename: str | Path, records: Sequence[Any]) -> None:
         file.write(lines)
 
 
-def read_signal(  # noqa: PLR0917 - entrants' scripts call it with this signature
+def read_signal(
     filename: str | Path,
     sample_rate: float = 0.0,
     offset: int | float = 0,

@@ -66,8 +66,10 @@ class FlacEncoder:
         Raises
         ------
         ValueError
-            When the samples are not int16.
+            When the samples are not int16 or there are none, which FLAC cannot hold.
         """
+        if signal.size == 0:
+            raise ValueError("a FLAC file needs one sample or more, the signal has none")
         if signal.dtype != np.int16:
             raise ValueError(f"FLAC takes 16-bit integer samples here, got {signal.dtype}")
         stream = io.BytesIO()
@@ -165,7 +167,7 @@ def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], flo
     return signal * peak, sample_rate
 
 
-def save_flac_signal(  # noqa: PLR0917 - entrants' scripts call it with this signature
+def save_flac_signal(
     signal: npt.NDArray[np.floating],
     filename: str | Path,
     signal_sample_rate: int,
@@ -197,7 +199,7 @@ def save_flac_signal(  # noqa: PLR0917 - entrants' scripts call it with this sig
     Raises
     ------
     ValueError
-        When the signal holds NaN.
+        When the signal holds NaN or no samples.
 
     Notes
     -----

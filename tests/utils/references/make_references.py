@@ -1,0 +1,171 @@
+"""Write the peer's numbers for clarity.utils: references.json beside this script.
+
+Run with the Python of an environment that has pyClarity 0.9.0 (pip install pyclarity==0.9.0):
+
+    python tests/utils/references/make_references.py
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyloudnorm
+import soundfile
+from signals import noise
+
+from clarity.utils import audiogram as audiograms
+from clarity.utils import file_io, flac_encoder, results_support, signal_processing
+
+HERE = Path(__file__).parent
+WORK = Path(tempfile.mkdtemp())
+
+
+def audiogram_references() -> dict:
+    standard = audiograms.FULL_STANDARD_AUDIOGRAM_FREQUENCIES
+    one_frequency = {
+        str(frequency): audiograms.Audiogram(np.eye(15)[i] * 1000, standard).severity
+        for i, frequency in enumerate(standard)
+    }
+    flat = {
+        str(level): audiograms.Audiogram(np.full(15, level), standard).severity
+        for level in (-10, 0, 14.99, 15, 15.01, 34.99, 35, 35.01, 55.99, 56, 56.01, 100)
+    }
+    sloping = audiograms.Audiogram(np.array([5, 10, 40, 75.5]), np.array([200, 500, 3000, 7000]))
+    wanted = [100, 200, 250, 333, 500, 1000, 2000, 3000, 4000, 6000, 7000, 16000]
+    names = ["REF", "REF_CLARITY", "MILD", "MODERATE", "MODERATE_SEVERE"]
+    constants = {f"AUDIOGRAM_{name}": getattr(audiograms, f"AUDIOGRAM_{name}") for name in names}
+    return {
+        "severity_of_1000_db_at_one_frequency": one_frequency,
+        "severity_of_flat_loss": flat,
+        "resampled_frequencies": wanted,
+        "resampled_over_log": sloping.resample(np.array(wanted)).levels.tolist(),
+        "resampled_over_hz": sloping.resample(np.array(wanted), True).levels.tolist(),
+        "constants": {
+            name: {
+                "levels": value.levels.tolist(),
+                "frequencies": value.frequencies.tolist(),
+                "severity": value.severity,
+            }
+            for name, value in constants.items()
+        },
+        "default_frequencies": audiograms.DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES.tolist(),
+    }
+
+
+def signal_processing_references() -> dict:
+    levels = np.array([0.0, 0.1, -0.1, 0.5, 1.6 / 32768, -1.6 / 32768, 0.99999, 1, -1, 1.5, -1.5])
+    clipped, n_clipped = signal_processing.clip_signal(levels)
+    soft, n_soft = signal_processing.clip_signal(levels, True)
+    channels = noise(1, (2, 500), 0.3) + 0.1
+    normalized, ref = signal_processing.normalize_signal(channels)
+    stems = noise(2, (4, 2, 500))
+    long = noise(3, (1000, 2))
+    resampled = [
+        {
+            "rates": [rate, new_rate],
+            "method": method,
+            "n_samples": len(new := signal_processing.resample(long, rate, new_rate, method)),
+            "every_50th": new[::50].tolist(),
+        }
+        for method in ("soxr", "polyphase", "fft")
+        for rate, new_rate in ((44100, 32000), (32000, 24000), (16000, 44100), (24000.5, 16000))
+    ]
+    return {
+        "levels": levels.tolist(),
+        "clipped": clipped.tolist(),
+        "n_clipped": n_clipped,
+        "soft_clipped": soft.tolist(),
+        "n_soft_clipped": n_soft,
+        "to_16bit": signal_processing.to_16bit(levels).tolist(),
+        "rms": float(signal_processing.compute_rms(channels)),
+        "normalized_every_50th": normalized[:, ::50].tolist(),
+        "ref_every_50th": ref[::50].tolist(),
+        "denormalized_every_50th": signal_processing.denormalize_signals(stems, ref)[
+            ..., ::50
+        ].tolist(),
+        "resampled": resampled,
+        "loudness": [
+            {
+                "rate": rate,
+                "rms": rms,
+                "lufs": float(
+                    pyloudnorm.Meter(rate).integrated_loudness(noise(4, (2 * rate, 2), rms))
+                ),
+            }
+            for rate in (44100, 32000)
+            for rms in (0.3, 0.001)
+        ],
+    }
+
+
+def file_references() -> dict:
+    levels = np.array([0.1, -0.1, 0.99999, 1.0, 1.5, -1.0, -1.5, 1.6 / 32768, -1.6 / 32768])
+    file_io.write_signal(WORK / "levels.wav", levels, 44100, floating_point=False)
+    file_io.write_signal(WORK / "long.wav", noise(5, (1000, 2)), 44100)
+    part = {"sample_rate": 32000, "offset": 0.01, "n_samples": 400}
+    records = [{"a": 1, "b": "é"}, [1.5, None]]
+    file_io.write_jsonl(str(WORK / "records.jsonl"), records[:1])
+    file_io.write_jsonl(str(WORK / "records.jsonl"), records[1:])
+    table = results_support.ResultsFile(WORK / "table.csv", ["scene", "score"])
+    rows = [{"scene": "a, b", "score": 0.1 + 0.2}, {"score": 'q"u', "scene": 1, "other": 2}]
+    for row in rows:
+        table.add_result(row)
+    return {
+        "levels": levels.tolist(),
+        "written_16bit": soundfile.read(WORK / "levels.wav", dtype="int16")[0].tolist(),
+        "part": part,
+        "read_part_every_20th": file_io.read_signal(WORK / "long.wav", **part)[::20].tolist(),
+        "records": records,
+        "records_text": (WORK / "records.jsonl").read_text(),
+        "rows": rows,
+        "table_text": (WORK / "table.csv").read_bytes().decode(),
+    }
+
+
+def flac_references() -> dict:
+    cases = []
+    for options in (
+        {},
+        {"do_clip_signal": True},
+        {"do_clip_signal": True, "do_soft_clip": True},
+        {"do_scale_signal": True},
+        {"do_clip_signal": True, "output_sample_rate": 32000},
+        {"do_scale_signal": True, "output_sample_rate": 32000},
+    ):
+        file = WORK / f"{len(cases)}.flac"
+        flac_encoder.save_flac_signal(noise(6, (500, 2), 0.4), file, 44100, **options)
+        read, rate = flac_encoder.read_flac_signal(file)
+        samples, _ = soundfile.read(file, dtype="int16")
+        peak = file.with_suffix(".txt")
+        cases.append(
+            {
+                "options": options,
+                "rate": rate,
+                "samples_every_10th": samples[::10].tolist(),
+                "read_every_50th": read[::50].tolist(),
+                "peak_text": peak.read_text() if peak.exists() else None,
+            }
+        )
+    return {"cases": cases}
+
+
+def main() -> None:
+    references = {
+        "source": " ".join(
+            f"{name} {version(name)}"
+            for name in ("pyclarity", "numpy", "scipy", "soxr", "pyloudnorm")
+        ),
+        "audiogram": audiogram_references(),
+        "signal_processing": signal_processing_references(),
+        "files": file_references(),
+        "flac": flac_references(),
+    }
+    (HERE / "references.json").write_text(json.dumps(references, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

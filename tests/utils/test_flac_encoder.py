@@ -1,0 +1,112 @@
+"""FLAC files: lossless, the peer's samples, whole or not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from clarity.utils.flac_encoder import FlacEncoder, read_flac_signal, save_flac_signal
+from tests.utils.references.signals import noise
+
+
+@pytest.mark.parametrize("level", [0, 5, 8])
+@pytest.mark.parametrize("shape", [1, 1000, (1000, 2)])
+def test_round_trip_is_lossless(tmp_path, level, shape):
+    samples = np.random.RandomState(1).randint(-32768, 32768, shape).astype(np.int16)
+    encoded = FlacEncoder(level).encode(samples, 32000, tmp_path / "x.flac")
+    assert (tmp_path / "x.flac").read_bytes() == encoded
+    decoded, rate = FlacEncoder.decode(tmp_path / "x.flac")
+    assert rate == 32000.0
+    assert decoded.dtype == np.int16
+    np.testing.assert_array_equal(decoded, samples)
+
+
+def test_higher_levels_are_smaller():
+    tones = np.sin(np.outer(np.arange(44100) / 44100, [2000, 3000])) * 9000
+    sizes = [len(FlacEncoder(level).encode(tones.astype(np.int16), 44100)) for level in (0, 5, 8)]
+    assert sizes[0] > sizes[1] >= sizes[2]
+
+
+def test_encoder_refuses_what_it_would_change(tmp_path):
+    with pytest.raises(ValueError, match="float64"):
+        FlacEncoder().encode(np.zeros(9), 44100)
+    with pytest.raises(ValueError, match="one sample or more"):
+        FlacEncoder().encode(np.zeros((0, 2), dtype=np.int16), 44100)
+    with pytest.raises(ValueError, match="from 0 to 8, got 9"):
+        FlacEncoder(9)
+    soundfile.write(tmp_path / "deep.flac", noise(1, 100), 44100, subtype="PCM_24")
+    with pytest.raises(ValueError, match=r"deep.flac: holds PCM_24 samples"):
+        FlacEncoder.decode(tmp_path / "deep.flac")
+
+
+def test_saved_and_read_signals_are_the_peers(peer, tmp_path):
+    for case in peer["flac"]["cases"]:
+        file = tmp_path / "x.flac"
+        save_flac_signal(noise(6, (500, 2), 0.4), file, 44100, **case["options"])
+        samples, rate = FlacEncoder.decode(file)
+        assert rate == case["rate"]
+        # One step for a resampled value that lies within rounding of a whole number.
+        atol = 1 if "output_sample_rate" in case["options"] else 0
+        np.testing.assert_allclose(samples[::10], case["samples_every_10th"], rtol=0, atol=atol)
+        read, _ = read_flac_signal(file)
+        assert read.dtype == np.float32
+        np.testing.assert_allclose(read[::50], case["read_every_50th"], rtol=1e-6, atol=atol / 3e4)
+        peak_file = file.with_suffix(".txt")
+        if case["peak_text"] is None:
+            assert not peak_file.exists()
+        else:
+            assert float(peak_file.read_text()) == pytest.approx(float(case["peak_text"]))
+
+
+def test_clipping_is_counted(tmp_path, caplog):
+    signal = np.array([[0.5, 1.5], [-1.5, -1.0], [2.0, 0.0]])
+    save_flac_signal(signal, tmp_path / "x.flac", 44100, do_clip_signal=True)
+    assert "x.flac: 3 samples clipped" in caplog.text
+    assert FlacEncoder.decode(tmp_path / "x.flac")[0].tolist() == [
+        [16384, 32767],
+        [-32768, -32768],
+        [32767, 0],
+    ]
+
+
+def test_scaling_of_silence_gives_silence(tmp_path):
+    save_flac_signal(np.zeros((100, 2)), tmp_path / "x.flac", 44100, do_scale_signal=True)
+    assert not read_flac_signal(tmp_path / "x.flac")[0].any()
+
+
+def test_peak_of_an_earlier_version_is_forgotten(tmp_path):
+    signal = noise(2, 100)
+    save_flac_signal(signal, tmp_path / "x.flac", 44100, do_scale_signal=True)
+    save_flac_signal(signal, tmp_path / "x.flac", 44100)
+    np.testing.assert_allclose(read_flac_signal(tmp_path / "x.flac")[0], signal, atol=1 / 32768)
+
+
+def test_nan_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="NaN"):
+        save_flac_signal(np.array([0.0, np.nan]), tmp_path / "x.flac", 44100, do_clip_signal=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_reading_no_flac(tmp_path):
+    for read in (read_flac_signal, FlacEncoder.decode):
+        with pytest.raises(FileNotFoundError, match=r"none.flac: no such file"):
+            read(tmp_path / "none.flac")
+        for content in (b"", b"fLaC and nothing more"):
+            (tmp_path / "bad.flac").write_bytes(content)
+            with pytest.raises(ValueError, match=r"bad.flac: cannot be read as FLAC"):
+                read(tmp_path / "bad.flac")
+
+
+def test_reading_half_a_flac(tmp_path):
+    encoded = FlacEncoder().encode((noise(3, 50000) * 32768).astype(np.int16), 44100)
+    (tmp_path / "half.flac").write_bytes(encoded[: len(encoded) // 2])
+    with pytest.raises(ValueError, match=r"half.flac"):
+        read_flac_signal(tmp_path / "half.flac")
+
+
+def test_reading_with_a_peak_that_is_no_number(tmp_path):
+    save_flac_signal(noise(4, 100), tmp_path / "x.flac", 44100)
+    (tmp_path / "x.txt").write_text("notes on this song")
+    with pytest.raises(ValueError, match=r"x.txt: must hold the peak that x.flac was scaled by"):
+        read_flac_signal(tmp_path / "x.flac")

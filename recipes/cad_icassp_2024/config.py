@@ -1,7 +1,7 @@
 """The configuration's schema: every key with its type, its default and a line of explanation.
 
-Hydra checks what the user types against these dataclasses, so that a misspelt key or a word where a
-number belongs is an error before any work starts. ``--help`` and README's table are printed from them.
+Hydra checks what the user types against these dataclasses, so that a misspelt key or a word in the
+place of a number is an error before any work starts. ``--help`` and README's table come from them.
 """
 
 from __future__ import annotations
@@ -154,9 +154,7 @@ class EvaluateConfig:
 class ReportConfig:
     """What ``report.py`` shows."""
 
-    folders: list[str] = described(
-        [], "experiment folders side by side (default: path.exp_folder)"
-    )
+    folders: list[str] = described([], "experiment folders side by side (default: path.exp_folder)")
     output: str | None = described(None, "the HTML page (default: report.html in the first folder)")
     audio: bool = described(False, "write players for the ten best and ten worst pairs")
 
@@ -198,7 +196,7 @@ class KeyDescription:
     text: str
 
 
-def as_config(cfg: DictConfig | Config, schema: type = Config) -> Any:
+def as_config(cfg: Any, schema: type = Config) -> Any:
     """Resolve and check a composed configuration.
 
     Parameters
@@ -219,7 +217,6 @@ def as_config(cfg: DictConfig | Config, schema: type = Config) -> Any:
     """
     if isinstance(cfg, schema):
         return cfg
-    assert isinstance(cfg, DictConfig)
     if OmegaConf.is_missing(cfg.path, "root"):
         raise RecipeError(
             "path.root is not given: add path.root=FOLDER, the folder that holds "
@@ -227,7 +224,7 @@ def as_config(cfg: DictConfig | Config, schema: type = Config) -> Any:
         )
     try:
         if OmegaConf.get_type(cfg) is not schema:  # composed by hand, or from a plain dictionary
-            cfg = OmegaConf.merge(OmegaConf.structured(schema), cfg)
+            cfg = DictConfig(OmegaConf.merge(OmegaConf.structured(schema), cfg))
         config: Any = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
         raise RecipeError(f"the configuration is not usable: {error}") from error
@@ -263,7 +260,7 @@ def _default_text(field: Any, key: str, defaults: DictConfig | None) -> str:
     if defaults is not None:
         parent = OmegaConf.select(defaults, key.rpartition(".")[0]) if "." in key else defaults
         if parent is not None and field.name in parent:
-            value = parent._get_node(field.name)._value()
+            value = OmegaConf.to_container(parent, resolve=False)[field.name]
     if isinstance(value, ListConfig | DictConfig):
         value = OmegaConf.to_container(value)
     if isinstance(value, enum.Enum):

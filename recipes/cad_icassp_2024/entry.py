@@ -19,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.config import Config, as_config, describe
 from recipes.cad_icassp_2024.errors import RecipeError
@@ -170,7 +170,7 @@ def _share_out_cores() -> None:
     """Give the jobs that run at the same time on this machine an equal part of its cores."""
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return
-    n_jobs = OmegaConf.select(HydraConfig.get(), "launcher.n_jobs")
+    n_jobs = HydraConfig.get().launcher.get("n_jobs")
     if n_jobs is None:
         return
     import numba  # noqa: PLC0415 - heavy, and of use in parallel sweeps only
@@ -179,7 +179,7 @@ def _share_out_cores() -> None:
     n_cores = n_available_cores()
     n_threads = max(1, n_cores // (n_jobs if n_jobs > 0 else n_cores))
     torch.set_num_threads(n_threads)
-    numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(n_threads, numba.get_num_threads()))
 
 
 def register_help(entry: EntryPoint) -> None:

@@ -1,0 +1,371 @@
+"""Enhance: separate each mixture once, remix it for its scenes, amplify it for their listeners."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from omegaconf import DictConfig
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from clarity.enhancer.compressor import Compressor
+from clarity.enhancer.nalr import NALR
+from clarity.separation.base import VDBO, Mixture, Separator, Stems
+from clarity.separation.oracle import OracleSeparator
+from clarity.separation.segmented import SegmentedSeparator
+from clarity.utils.audiogram import Listener
+from clarity.utils.flac_encoder import save_flac_signal
+from clarity.utils.signal_processing import integrated_loudness
+from recipes.cad_icassp_2024.baseline.experiment import (
+    Batch,
+    Experiment,
+    enhance_settings,
+    remove_leftovers,
+    require_space,
+)
+from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
+from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
+from recipes.cad_icassp_2024.baseline.pipeline import Stop, run_in_order, run_overlapped
+from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.baseline.separators import build_separator
+from recipes.cad_icassp_2024.config import Config, as_config
+from recipes.cad_icassp_2024.dataset import DataPaths, Dataset, Pair, Scene
+from recipes.cad_icassp_2024.entry import EntryPoint
+
+__all__ = ["decompose_signal", "enhance", "process_remix_for_listener", "save_flac_signal"]
+
+log = logging.getLogger(__name__)
+
+
+def decompose_signal(
+    model: torch.nn.Module,
+    model_sample_rate: int,
+    signal: np.ndarray,
+    signal_sample_rate: int,
+    device: torch.device,
+    sources_list: Sequence[str],
+    listener: Listener | None = None,
+    normalise: bool = True,
+) -> dict[str, np.ndarray]:
+    """Separate a signal into stems, with the arguments that entrants' scripts know.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Maps (batch, channels, time) to (batch, sources, channels, time).
+    model_sample_rate : int
+        Rate that the model works at, in Hz.
+    signal : ndarray, shape (samples, 2) or (2, samples)
+        The mixture.
+    signal_sample_rate : int
+        Its rate in Hz.
+    device : torch.device
+        Where the model runs.
+    sources_list : sequence of str
+        The stems in the model's order.
+    listener : Listener, optional
+        Not needed: separation does not depend on the listener.
+    normalise : bool
+        Whether the model wants a standardised signal.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (samples, 2)
+    """
+    del listener
+    separator = SegmentedSeparator(
+        model,
+        sources=sources_list,
+        sample_rate=model_sample_rate,
+        normalise=normalise,
+        device=str(device),
+    )
+    if signal.shape[0] < signal.shape[1]:
+        signal = signal.T
+    return separator.separate(Mixture(signal, signal_sample_rate))
+
+
+@dataclass(frozen=True)
+class Song:
+    """One mixture and all that is to be made from it.
+
+    Attributes
+    ----------
+    mixture_id : str
+        ``{song}-{head position}``.
+    pairs : tuple of Pair
+        Scene by scene.
+    """
+
+    mixture_id: str
+    pairs: tuple[Pair, ...]
+
+    @property
+    def scene(self) -> Scene:
+        """A scene of this mixture, to find its files by."""
+        return self.pairs[0].scene
+
+    def by_scene(self) -> Iterable[tuple[Scene, list[Pair]]]:
+        """Yield each scene with its pairs."""
+        scenes: dict[str, list[Pair]] = {}
+        for pair in self.pairs:
+            scenes.setdefault(pair.scene.id, []).append(pair)
+        return [(pairs[0].scene, pairs) for pairs in scenes.values()]
+
+
+def group_by_mixture(pairs: Iterable[Pair]) -> list[Song]:
+    """Put the pairs of one mixture together, whatever the order of the scene list.
+
+    Parameters
+    ----------
+    pairs : iterable of Pair
+
+    Returns
+    -------
+    list of Song
+        In the order in which the mixtures first occur.
+    """
+    songs: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        songs.setdefault(pair.scene.mixture_id, []).append(pair)
+    return [Song(name, tuple(members)) for name, members in songs.items()]
+
+
+@dataclass(frozen=True)
+class Enhancer:
+    """The chain from a mixture to the enhanced signals of its pairs.
+
+    Attributes
+    ----------
+    config : Config
+    dataset : Dataset
+    separator : Separator
+    experiment : Experiment
+    failures : Failures
+        Takes the pairs that fail, or raises.
+    done : callable
+        Called with each finished pair.
+    stop : Stop
+        Ends the work between two pairs.
+    """
+
+    config: Config
+    dataset: Dataset
+    separator: Separator
+    experiment: Experiment
+    failures: Failures
+    done: Callable[[Pair], None] = lambda pair: None
+    stop: Stop = field(default_factory=Stop)
+
+    def run(self, songs: Sequence[Song], *, overlap: bool = True) -> None:
+        """Enhance all pairs of the songs.
+
+        Parameters
+        ----------
+        songs : sequence of Song
+        overlap : bool
+            Whether reading and writing go on beside the separation; the files are the same.
+        """
+        if overlap:
+            run_overlapped(songs, self._load, self._separate, self._finish, self.stop)
+        else:
+            run_in_order(songs, self._load, self._separate, self._finish)
+
+    def _load(self, song: Song) -> Mixture | None:
+        with self.failures.of(song.pairs):
+            signal = self.dataset.read_music(song.scene, "mixture", self.config.sample_rate)
+            stem_files = {name: self.dataset.music_file(song.scene, name) for name in VDBO}
+            return Mixture(signal, self.config.sample_rate, stem_files)
+        return None
+
+    def _separate(self, song: Song, mixture: Mixture | None) -> tuple[Mixture, Stems] | None:
+        if mixture is None:
+            return None
+        with self.failures.of(song.pairs):
+            return mixture, self.separator.separate(mixture)
+        return None
+
+    def _finish(self, song: Song, separated: tuple[Mixture, Stems] | None) -> None:
+        if separated is None:
+            return
+        mixture, stems = separated
+        rate = self.config.sample_rate
+        loudness_lufs = integrated_loudness(mixture.signal, rate)
+        for scene, pairs in song.by_scene():
+            with self.failures.of(pairs):
+                remix = remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
+                self._finish_scene(remix, pairs)
+
+    def _finish_scene(self, remix: np.ndarray, pairs: Sequence[Pair]) -> None:
+        nalr = NALR(self.config.nalr.nfir, self.config.nalr.sample_rate)
+        compressor = make_compressor(self.config)
+        for pair in pairs:
+            self.stop.check()
+            with self.failures.of([pair]):
+                amplified = process_remix_for_listener(
+                    remix, nalr, compressor, pair.listener, self.config.apply_compressor
+                )
+                save_flac_signal(
+                    amplified,
+                    self.experiment.signal_file(pair),
+                    self.config.sample_rate,
+                    self.config.remix_sample_rate,
+                    do_clip_signal=True,
+                    do_soft_clip=self.config.soft_clip,
+                )
+                self.done(pair)
+
+
+def make_compressor(config: Config) -> Compressor | None:
+    """Make the compressor that the configuration asks for, if it does."""
+    if not config.apply_compressor:
+        return None
+    return Compressor(
+        fs=config.sample_rate,
+        attack=config.compressor.attack,
+        release=config.compressor.release,
+        threshold=config.compressor.threshold,
+        attenuation=config.compressor.attenuation,
+        rms_buffer_size=config.compressor.rms_buffer_size,
+    )
+
+
+def signal_bytes(dataset: Dataset, pairs: Iterable[Pair], sample_rate: int) -> int:
+    """Return an upper bound of the disk space that the enhanced signals take.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    pairs : iterable of Pair
+    sample_rate : int
+        Rate of the enhanced signals in Hz.
+
+    Returns
+    -------
+    int
+        16-bit stereo without compression: loud music compresses by a few per cent only.
+    """
+    durations: dict[Path, float] = {}
+    total = 0
+    for pair in pairs:
+        path = dataset.music_file(pair.scene, "mixture")
+        if path not in durations:
+            durations[path] = soundfile.info(path).duration
+        total += math.ceil(durations[path] * sample_rate) * 4
+    return total
+
+
+def files_needed(separator: Separator) -> tuple[str, ...]:
+    """Return which files of a song a separator needs."""
+    return ("mixture", *VDBO) if isinstance(separator, OracleSeparator) else ("mixture",)
+
+
+def enhance(config: DictConfig | Config) -> None:
+    """Enhance the pairs of a batch, and go on where an earlier run stopped.
+
+    Parameters
+    ----------
+    config : Config, or what Hydra composed
+
+    Raises
+    ------
+    RecipeError
+        When the data, the settings or the disk do not allow it, or when pairs failed.
+    """
+    settings: Config = as_config(config)
+    batch = Batch(settings.evaluate.batch, settings.evaluate.batch_size)
+    experiment = Experiment(Path(settings.path.exp_folder))
+    dataset = Dataset.load(DataPaths.from_config(settings.path))
+    pairs = dataset.select(batch.index, batch.count, settings.evaluate.small_test)
+    with (
+        experiment.locked("enhance", batch),
+        Failures("enhance", settings.on_error, experiment.failures_file(batch)) as failures,
+    ):
+        usable = usable_pairs(dataset, pairs, ("mixture",), failures)
+        built = build_separator(settings.separator)
+        usable = usable_pairs(dataset, usable, files_needed(built.separator), failures)
+        experiment.claim(
+            "enhance",
+            enhance_settings(settings, dataset.paths, built.fingerprint),
+            overwrite=settings.overwrite,
+            stale=[experiment.signal_file(pair) for pair in dataset.pairs],
+        )
+        todo = _what_is_left(experiment, usable, settings.overwrite)
+        if todo:
+            _enhance_pairs(settings, dataset, built.separator, experiment, failures, todo)
+        else:
+            log.info("all %d pairs are done: %s", len(usable), experiment.signals)
+
+
+def _what_is_left(experiment: Experiment, pairs: Sequence[Pair], overwrite: bool) -> list[Pair]:
+    """Return the pairs without a signal; a signal that is there is whole."""
+    files = [experiment.signal_file(pair) for pair in pairs]
+    remove_leftovers(files)
+    if overwrite:
+        for file in files:
+            file.unlink(missing_ok=True)
+    todo = [pair for pair, file in zip(pairs, files, strict=True) if not file.exists()]
+    if 0 < len(todo) < len(pairs):
+        log.info("%d of %d pairs are done, going on", len(pairs) - len(todo), len(pairs))
+    return todo
+
+
+def _enhance_pairs(
+    config: Config,
+    dataset: Dataset,
+    separator: Separator,
+    experiment: Experiment,
+    failures: Failures,
+    todo: Sequence[Pair],
+) -> None:
+    require_space(
+        experiment.folder,
+        signal_bytes(dataset, todo, config.remix_sample_rate),
+        f"enhancing {len(todo)} pairs",
+    )
+    songs = group_by_mixture(todo)
+    log.info(
+        "%s: %d mixtures for %d pairs into %s",
+        config.separator.model,
+        len(songs),
+        len(todo),
+        experiment.signals,
+    )
+    with (
+        logging_redirect_tqdm(),
+        tqdm(total=len(todo), unit="pair", desc="enhance", disable=None) as bar,
+    ):
+        numbers = {song.mixture_id: number for number, song in enumerate(songs, start=1)}
+
+        def done(pair: Pair) -> None:
+            number = numbers[pair.scene.mixture_id]
+            bar.set_postfix_str(f"song {number}/{len(songs)}", refresh=False)
+            bar.update()
+            log.info("%s: written", pair.id)
+
+        Enhancer(config, dataset, separator, experiment, failures, done).run(songs)
+
+
+def main() -> None:
+    """Run the script."""
+    EntryPoint(
+        "enhance",
+        enhance,
+        "separate, remix and amplify music for the listeners of each scene",
+        (
+            "python enhance.py path.root=cadenza_data",
+            "python enhance.py path.root=cadenza_data path.split=valid separator=openunmix",
+            "python enhance.py -m path.root=cadenza_data separator=demucs,openunmix,hpss",
+        ),
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,381 @@
+"""The experiment folder: where results lie, which settings made them, and who is at work in it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clarity import __version__
+from clarity.utils.file_io import atomic_path, read_json, write_json
+from clarity.utils.results_support import ResultsFile
+from recipes.cad_icassp_2024.config import Config
+from recipes.cad_icassp_2024.dataset import DataPaths, Pair
+from recipes.cad_icassp_2024.errors import RecipeError
+
+log = logging.getLogger(__name__)
+
+SCORE_COLUMNS = ("scene", "song", "listener", "left_score", "right_score", "score")
+
+# The keys on which the enhanced signals depend. Of the separator's, those are left out that change
+# how fast it works and where (device, batch_size, cache_dir, checkpoint: the weights have a hash).
+SIGNAL_KEYS = (
+    "path.split",
+    "sample_rate",
+    "remix_sample_rate",
+    "nalr.nfir",
+    "nalr.sample_rate",
+    "apply_compressor",
+    "soft_clip",
+    "separator.model",
+    "separator.sample_rate",
+    "separator.normalise",
+    "separator.segment",
+    "separator.overlap",
+    "separator.mixed_precision",
+)
+COMPRESSOR_KEYS = tuple(
+    f"compressor.{key}"
+    for key in ("threshold", "attenuation", "attack", "release", "rms_buffer_size")
+)
+SCORE_KEYS = (
+    "path.split",
+    "sample_rate",
+    "remix_sample_rate",
+    "HAAQI_sample_rate",
+    "nalr.nfir",
+    "nalr.sample_rate",
+    "evaluate.set_random_seed",
+)
+METADATA_FILES = (
+    "gains_file",
+    "listeners_file",
+    "scenes_file",
+    "scene_listeners_file",
+    "music_file",
+)
+
+Settings = dict[str, Any]
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One of the batches that the pairs are dealt out to.
+
+    Attributes
+    ----------
+    index, count : int
+        Batch `index`, from 0, of `count`.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def suffix(self) -> str:
+        """What file names of this batch end in: nothing for an undivided run."""
+        return f"_{self.index + 1}-{self.count}" if self.count > 1 else ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment folder.
+
+    Attributes
+    ----------
+    folder : Path
+        ``path.exp_folder``.
+    """
+
+    folder: Path
+
+    @property
+    def signals(self) -> Path:
+        """The folder of the enhanced signals."""
+        return self.folder / "enhanced_signals"
+
+    def signal_file(self, pair: Pair) -> Path:
+        """Return where the enhanced signal of a pair lies."""
+        return self.signals / f"{pair.id}_remix.flac"
+
+    def scores_file(self, batch: Batch) -> Path:
+        """Return where the scores of a batch lie."""
+        return self.folder / f"scores{batch.suffix}.csv"
+
+    def failures_file(self, batch: Batch) -> Path:
+        """Return where the failed pairs of a batch are listed."""
+        return self.folder / f"failed{batch.suffix}.csv"
+
+    def record_file(self, step: str) -> Path:
+        """Return where the settings of a step (enhance, evaluate) are kept."""
+        return self.folder / "settings" / f"{step}.json"
+
+    def record(self, step: str) -> Settings | None:
+        """Return the settings that the results of a step were made with, if they are known."""
+        path = self.record_file(step)
+        if not path.exists():
+            return None
+        try:
+            record = read_json(path)
+        except ValueError as error:
+            raise RecipeError(f"{error}; start over with overwrite=true, or remove it") from error
+        if not isinstance(record, dict):
+            raise RecipeError(f"{path} holds no settings; start over with overwrite=true")
+        return record
+
+    @contextlib.contextmanager
+    def locked(self, step: str, batch: Batch) -> Iterator[None]:
+        """Hold the lock of one step and batch, so that no second process does the same work.
+
+        The operating system drops the lock when its process ends, however it ends.
+
+        Raises
+        ------
+        RecipeError
+            When a live process holds it.
+        """
+        with _lock(self.folder / "locks" / f"{step}{batch.suffix}.lock", wait=False):
+            yield
+
+    def claim(
+        self, step: str, settings: Settings, *, overwrite: bool, stale: Iterable[Path]
+    ) -> None:
+        """Write down the settings of a step, or check them against those written down before.
+
+        Parameters
+        ----------
+        step : str
+            ``enhance`` or ``evaluate``.
+        settings : dict
+            What the step's results depend on.
+        overwrite : bool
+            Whether results of other settings are to go.
+        stale : iterable of Path
+            All the step's results; they are removed when `overwrite` replaces other settings.
+
+        Raises
+        ------
+        RecipeError
+            When the results were made with other settings; with the differences.
+        """
+        with _lock(self.folder / "locks" / "settings.lock", wait=True):
+            known = self.record(step) if not overwrite else self._record_if_readable(step)
+            if known == settings:
+                return
+            if known is not None and not overwrite:
+                raise RecipeError(_differences(self.folder, step, known, settings))
+            if overwrite:
+                for path in stale:
+                    path.unlink(missing_ok=True)
+            self.record_file(step).parent.mkdir(parents=True, exist_ok=True)
+            write_json(self.record_file(step), settings)
+
+    def _record_if_readable(self, step: str) -> Settings | None:
+        try:
+            return self.record(step)
+        except RecipeError:
+            return None
+
+
+@contextlib.contextmanager
+def _lock(path: Path, *, wait: bool) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise RecipeError(
+                f"{holder} is at work on the same batch in {path.parent.parent}: wait until it "
+                "has finished, or choose another evaluate.batch or path.exp_folder"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def _differences(folder: Path, step: str, known: Settings, wanted: Settings) -> str:
+    keys = [key for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
+    lines = [
+        f"  {key}: {json.dumps(known.get(key))} -> {json.dumps(wanted.get(key))}" for key in keys
+    ]
+    what = "signals" if step == "enhance" else "scores"
+    return (
+        f"{folder} holds {what} that were made with other settings (there -> now):\n"
+        + "\n".join(lines)
+        + "\nChoose another folder with path.exp_folder=..., go back to the settings there, "
+        "or start over with overwrite=true"
+    )
+
+
+def enhance_settings(config: Config, paths: DataPaths, separator_fingerprint: str) -> Settings:
+    """Return everything that the enhanced signals depend on.
+
+    Parameters
+    ----------
+    config : Config
+    paths : DataPaths
+        The metadata files as found on disk.
+    separator_fingerprint : str
+        A hash of the separator's weights.
+    """
+    keys = SIGNAL_KEYS + (COMPRESSOR_KEYS if config.apply_compressor else ())
+    return {
+        **_pick(config, keys),
+        "separator weights": separator_fingerprint,
+        **_metadata_hashes(paths),
+        "package version": __version__,
+    }
+
+
+def evaluate_settings(config: Config, paths: DataPaths, experiment: Experiment) -> Settings:
+    """Return everything that the scores depend on, the settings of the signals included."""
+    signals = experiment.record("enhance")
+    return {
+        **_pick(config, SCORE_KEYS),
+        "enhanced signals": "no record" if signals is None else _digest(signals),
+        **_metadata_hashes(paths),
+        "package version": __version__,
+    }
+
+
+def _pick(config: Config, keys: Sequence[str]) -> Settings:
+    settings = {}
+    for key in keys:
+        value: Any = config
+        for name in key.split("."):
+            value = getattr(value, name)
+        settings[key] = value
+    return settings
+
+
+def _metadata_hashes(paths: DataPaths) -> Settings:
+    files = {name: Path(getattr(paths, name)) for name in METADATA_FILES}
+    return {
+        f"metadata {name}": _digest(read_json(path))
+        for name, path in files.items()
+        if path.exists()
+    }
+
+
+def _digest(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def remove_leftovers(files: Iterable[Path]) -> None:
+    """Remove the temporary files that a killed run left beside the files it was writing.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        The files under their final names.
+    """
+    finals = {path.name for path in files}
+    folders = {path.parent for path in files}
+    for folder in folders:
+        for path in folder.glob(".*.tmp*"):
+            if any(path.name.startswith(f".{name}.") for name in finals):
+                log.warning("removed %s, left half-written by a run that was stopped", path)
+                path.unlink(missing_ok=True)
+
+
+def require_space(folder: Path, n_bytes: int, what: str) -> None:
+    """Log how much disk space is needed and how much is free.
+
+    Raises
+    ------
+    RecipeError
+        When there is not enough.
+    """
+    free = shutil.disk_usage(folder).free
+    text = (
+        f"{what} will take up to {n_bytes / 1e9:.2f} GB in {folder}, {free / 1e9:.2f} GB are free"
+    )
+    if n_bytes > free:
+        raise RecipeError(f"{text}: free some space, or choose another path.exp_folder")
+    log.info("%s", text)
+
+
+def open_scores(path: Path) -> tuple[ResultsFile, dict[tuple[str, str], Row]]:
+    """Open a score file to append to, new or as an earlier run left it.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the columns `SCORE_COLUMNS`. A last row that was cut off is removed.
+
+    Returns
+    -------
+    results : ResultsFile
+        To add rows to.
+    rows : dict
+        The rows that are there, by scene and listener; values as text.
+
+    Raises
+    ------
+    RecipeError
+        When the file is something else than scores.
+    """
+    try:
+        results = ResultsFile(path, SCORE_COLUMNS, append_results=path.exists())
+    except ValueError as error:
+        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error
+    return results, {(row["scene"], row["listener"]): row for row in read_scores(path)}
+
+
+def read_scores(path: Path) -> list[Row]:
+    """Read the rows of a score file.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the columns `SCORE_COLUMNS`.
+
+    Returns
+    -------
+    list of dict
+        The rows, values as text.
+
+    Raises
+    ------
+    RecipeError
+        When a row is not one of scores.
+    """
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(SCORE_COLUMNS) or not _are_numbers(row[3:]):
+            raise RecipeError(
+                f"{path}, line {number} is no row of scores: {','.join(row)!r}; remove the line "
+                "(its pair is then scored again), or start over with overwrite=true"
+            )
+    return [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in rows[1:]]
+
+
+def _are_numbers(values: Sequence[str]) -> bool:
+    try:
+        return all(isinstance(float(value), float) for value in values)
+    except ValueError:
+        return False
+
+
+def write_scores(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write a score file whole."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, SCORE_COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,146 @@
+"""Remixing: the gains the listener asked for, and the loudness of the mixture restored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from clarity.utils.signal_processing import integrated_loudness
+
+
+def apply_gains(
+    stems: Mapping[str, np.ndarray], sample_rate: float, gains: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """Raise or lower the level of each stem.
+
+    Parameters
+    ----------
+    stems : mapping of str to ndarray
+        Signals, all of one shape.
+    sample_rate : float
+        Not needed: a gain in dB is the same difference in loudness at any rate. Entrants'
+        scripts pass it.
+    gains : mapping of str to float
+        Gain of each stem in dB.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Each stem times ``10 ** (gain / 20)``, float64.
+
+    Raises
+    ------
+    ValueError
+        When a stem has no gain.
+    """
+    del sample_rate
+    missing = [name for name in stems if name not in gains]
+    if missing:
+        raise ValueError(f"no gain for {', '.join(missing)}: gains are for {', '.join(gains)}")
+    return {name: np.float64(10 ** (gains[name] / 20)) * stem for name, stem in stems.items()}
+
+
+def level_normalisation(
+    signal: np.ndarray, reference_signal: np.ndarray, sample_rate: float
+) -> np.ndarray:
+    """Scale a signal to the integrated loudness of another (ITU-R BS.1770-4).
+
+    Parameters
+    ----------
+    signal, reference_signal : ndarray, shape (samples,) or (samples, channels)
+        Silence counts as -80 LUFS.
+    sample_rate : float
+        Rate of both in Hz.
+
+    Returns
+    -------
+    ndarray
+        `signal` times one factor.
+    """
+    return to_loudness(signal, integrated_loudness(reference_signal, sample_rate), sample_rate)
+
+
+def to_loudness(signal: np.ndarray, loudness_lufs: float, sample_rate: float) -> np.ndarray:
+    """Scale a signal to a given integrated loudness.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (samples,) or (samples, channels)
+    loudness_lufs : float
+        Loudness that the result is to have.
+    sample_rate : float
+        In Hz.
+
+    Returns
+    -------
+    ndarray
+        `signal` times one factor.
+    """
+    gain_db = loudness_lufs - integrated_loudness(signal, sample_rate)
+    return signal * 10 ** (gain_db / 20)
+
+
+def remix_stems(
+    stems: Mapping[str, np.ndarray], reference_signal: np.ndarray, sample_rate: float
+) -> np.ndarray:
+    """Sum stems and scale the sum to the loudness of a reference.
+
+    Parameters
+    ----------
+    stems : mapping of str to ndarray, shape (samples, channels)
+        Stems with their gains already applied.
+    reference_signal : ndarray, shape (samples, channels)
+        The mixture whose loudness is to be kept.
+    sample_rate : float
+        In Hz.
+
+    Returns
+    -------
+    ndarray, shape (samples, channels)
+    """
+    return level_normalisation(sum_stems(stems), reference_signal, sample_rate)
+
+
+def remix_to_loudness(
+    stems: Mapping[str, np.ndarray],
+    gains_db: Mapping[str, float],
+    loudness_lufs: float,
+    sample_rate: float,
+) -> np.ndarray:
+    """Apply gains, sum, and scale the sum to a loudness that was measured once per mixture.
+
+    Parameters
+    ----------
+    stems : mapping of str to ndarray, shape (samples, channels)
+    gains_db : mapping of str to float
+        Gain of each stem in dB.
+    loudness_lufs : float
+        Integrated loudness of the mixture.
+    sample_rate : float
+        In Hz.
+
+    Returns
+    -------
+    ndarray, shape (samples, channels)
+        The same numbers as `apply_gains` followed by `remix_stems`.
+    """
+    total = sum_stems(apply_gains(stems, sample_rate, gains_db))
+    return to_loudness(total, loudness_lufs, sample_rate)
+
+
+def sum_stems(stems: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Add up stems in float64, in the order of the mapping.
+
+    Raises
+    ------
+    ValueError
+        When there is none.
+    """
+    if not stems:
+        raise ValueError("there are no stems to add up")
+    signals = list(stems.values())
+    total = signals[0].astype(np.float64)
+    for signal in signals[1:]:
+        total += signal
+    return total

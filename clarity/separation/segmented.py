@@ -93,7 +93,7 @@ class SegmentedSeparator:
         -------
         dict of str to ndarray
             For each of `sources` a float32 signal (samples, channels), as long as the mixture and
-            at its rate.
+            at its rate; each channel is contiguous in memory.
 
         Raises
         ------
@@ -111,19 +111,23 @@ class SegmentedSeparator:
             batch_size=self.batch_size,
             min_samples=round(MIN_SEGMENT_S * self.sample_rate),
         )
+        if self.normalise:  # after the fades, which therefore tend to the mean as published scores have it
+            stems *= np.float32(deviation)
+            stems += np.float32(mean)
         n_samples = len(mixture.signal)
         return {
-            name: _fit(resample(stem, self.sample_rate, mixture.sample_rate), n_samples)
+            name: _fit(resample(stem.T, self.sample_rate, mixture.sample_rate), n_samples)
             for name, stem in zip(self.sources, stems, strict=True)
         }
 
     @torch.inference_mode()
     def _forward(self, batch: torch.Tensor, mean: float, deviation: float) -> torch.Tensor:
-        """Run the module on one batch, standardised before and scaled back after."""
-        signal = (batch.to(self.device) - mean) / deviation
+        """Run the module on one batch, standardised if it wants that."""
+        signal = batch.to(self.device)
+        if self.normalise:
+            signal = (signal - mean) / deviation
         with torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision):
-            estimates = self.module(signal)
-        return (estimates.float() * deviation + mean).cpu()
+            return self.module(signal).float().cpu()
 
     def fingerprint(self) -> str:
         """Identify the stems this separator would give for a mixture.

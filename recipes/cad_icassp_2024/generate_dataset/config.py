@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -114,6 +115,33 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
     config = as_config(cfg, GenerateConfig)
     assert isinstance(config, GenerateConfig)
     return config
+
+
+def generate_config(root: str | Path, **values: Any) -> GenerateConfig:
+    """Make a configuration without Hydra.
+
+    Parameters
+    ----------
+    root
+        The data set's folder.
+    **values
+        Other keys by their dotted name with ``__`` for the dot: ``scene__number_scenes_per_song``.
+
+    Returns
+    -------
+    GenerateConfig
+        With all paths resolved.
+
+    Raises
+    ------
+    RecipeError
+        When a value is out of range or of the wrong type.
+    """
+    cfg = OmegaConf.structured(GenerateConfig)
+    cfg.path.root = str(root)
+    for key, value in values.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value)
+    return as_generate_config(cfg)
 
 
 ConfigStore.instance().store(name="generate_dataset_schema", node=GenerateConfig)

@@ -150,15 +150,31 @@ def generate_at_mic_music(cfg: Any) -> None:
     """
     config = as_generate_config(cfg)
     songs = plan_songs(config)
-    where = f"the music in {config.path.music_dir}"
-    sources = {song.song: song.source for song in songs}
-    metadata.raise_problems(audio_problems(sources.values()), where)
-
-    split = config.path.split
-    listing = {song.name: song.entry(split) for song in songs}
+    listing = {song.name: song.entry(config.path.split) for song in songs}
     listing_path = _find(config.path.output_music_file)
     check_generated(listing_path, listing, config.overwrite)
+    write_missing_songs(songs, config)
+    write_generated(listing_path, listing, config.overwrite)
 
+
+def write_missing_songs(songs: Sequence[AtMicSong], config: GenerateConfig) -> None:
+    """Check the music and write what is not there yet.
+
+    Parameters
+    ----------
+    songs
+        The songs, from `plan_songs`.
+    config
+        The configuration.
+
+    Raises
+    ------
+    RecipeError
+        When audio has faults (all of them are listed) or the disk is too small.
+    """
+    sources = {song.song: song.source for song in songs}
+    faults = audio_problems(sources.values())
+    metadata.raise_problems(faults, f"the music in {config.path.music_dir}")
     missing = [
         song for song in songs if config.overwrite or not song.is_complete(config.sample_rate)
     ]
@@ -166,7 +182,6 @@ def generate_at_mic_music(cfg: Any) -> None:
         logger.info("%d of %d songs are there already", len(songs) - len(missing), len(songs))
     check_disk_space(missing, Path(config.path.output_music_dir))
     _filter_all(missing, config.sample_rate, config.n_workers)
-    write_generated(listing_path, listing, config.overwrite)
 
 
 def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
@@ -285,12 +300,14 @@ def check_disk_space(songs: Sequence[AtMicSong], folder: Path) -> None:
     needed = n_frames * BYTES_PER_FRAME * len(SONG_FILES)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
-    logger.info("%d songs take %.1f GB; %.1f GB are free", len(songs), needed / 1e9, free / 1e9)
+    takes = f"{len(songs)} songs take {_in_bytes(needed)}, {_in_bytes(free)} are free"
     if needed > free:
-        raise RecipeError(
-            f"The at-mic music takes {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free "
-            f"at {existing}; make room or set path.output_music_dir"
-        )
+        raise RecipeError(f"{takes} at {existing}; make room or set path.output_music_dir")
+    logger.info("%s", takes)
+
+
+def _in_bytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _filter_all(songs: Sequence[AtMicSong], sample_rate: int, n_workers: int) -> None:

@@ -100,17 +100,14 @@ def apply_hrtf(
     for name, array in arrays.items():
         if array.ndim != 2 or array.shape[1] != 2:
             raise ValueError(f"{name} must be (samples, 2), got {array.shape}")
-    ears = np.empty(signal.shape)
-    # An ear at a time, because a song of eight minutes takes 170 MB a channel.
-    for ear in range(2):
-        heard = _causal_fir(signal[:, 0], hrtf_left[:, ear])
-        heard += _causal_fir(signal[:, 1], hrtf_right[:, ear])
-        ears[:, ear] = heard
+    ears = np.zeros(signal.shape)
+    for channel, taps in ((0, hrtf_left), (1, hrtf_right)):
+        # Convolution is three times as fast on samples that lie side by side.
+        played = np.ascontiguousarray(signal[:, channel], dtype=np.float64)
+        for ear in range(2):
+            heard = scipy.signal.oaconvolve(played, np.ascontiguousarray(taps[:, ear]))
+            ears[:, ear] += heard[: played.size]
     return ears
-
-
-def _causal_fir(signal: npt.NDArray[Any], taps: npt.NDArray[Any]) -> FloatArray:
-    return np.asarray(scipy.signal.oaconvolve(signal, taps)[: signal.size], dtype=np.float64)
 
 
 def normalise_lufs_level(

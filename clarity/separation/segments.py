@@ -122,7 +122,7 @@ def overlap_add(
 
     Returns
     -------
-    ndarray, shape (sources, samples, channels), float32
+    ndarray, shape (sources, channels, samples), float32
         The stems.
 
     Raises
@@ -132,17 +132,17 @@ def overlap_add(
     """
     stems = None
     for batch in _batches(segments, batch_size):
-        pieces = np.stack([signal[s.start : s.stop].T.astype(np.float32) for s in batch])
-        n_padding = max(0, min_samples - batch[0].n_samples)
-        estimates = forward(torch.nn.functional.pad(torch.from_numpy(pieces), (0, n_padding)))
+        n_padded = max(batch[0].n_samples, min_samples)
+        pieces = np.zeros((len(batch), signal.shape[1], n_padded), dtype=np.float32)
+        for piece, one in zip(pieces, batch, strict=True):
+            piece[:, : one.n_samples] = signal[one.start : one.stop].T
+        estimates = forward(torch.from_numpy(pieces))
         n_sources = n_sources or estimates.shape[1]
-        _check_estimates(
-            estimates, (len(batch), n_sources, signal.shape[1], batch[0].n_samples + n_padding)
-        )
+        _check_estimates(estimates, (len(batch), n_sources, signal.shape[1], n_padded))
         if stems is None:
-            stems = np.zeros((n_sources, *signal.shape), dtype=np.float32)
+            stems = np.zeros((n_sources, *signal.T.shape), dtype=np.float32)
         for one, estimate in zip(batch, estimates.numpy(), strict=True):
-            _add_faded(stems[:, one.start : one.stop], estimate[..., : one.n_samples], one)
+            _add_faded(stems[..., one.start : one.stop], estimate[..., : one.n_samples], one)
     if stems is None:
         raise ValueError("there are no segments to separate")
     return stems
@@ -167,19 +167,16 @@ def _check_estimates(estimates: torch.Tensor, shape: tuple[int, ...]) -> None:
             f"the separation model returned the shape {tuple(estimates.shape)}, expected {shape} "
             "(batch, sources, channels, time); does `sources` name as many stems as it gives?"
         )
-    if not torch.isfinite(estimates).all():
+    if not torch.isfinite(estimates.sum()):  # one pass; NaN and infinity survive a sum
         raise ValueError("the separation model returned NaN or infinite samples")
 
 
 def _add_faded(stems: NDArray[np.float32], estimate: NDArray[np.float32], segment: Segment) -> None:
-    """Fade an estimate (sources, channels, time) and add it to stems (sources, time, channels)."""
-    pieces = estimate.transpose(0, 2, 1)
-    gain = np.ones(segment.n_samples, dtype=np.float32)
-    if segment.n_fade_in:
-        gain[: segment.n_fade_in] *= _ramp(segment.n_fade_in)
-    if segment.n_fade_out:
-        gain[-segment.n_fade_out :] *= 1 - _ramp(segment.n_fade_out)
-    stems += pieces * gain[:, None]
+    """Fade an estimate (sources, channels, time) and add it to that part of the stems."""
+    n_in, n_out = segment.n_fade_in, segment.n_samples - segment.n_fade_out
+    stems[..., :n_in] += estimate[..., :n_in] * _ramp(n_in)
+    stems[..., n_in:n_out] = estimate[..., n_in:n_out]
+    stems[..., n_out:] += estimate[..., n_out:] * (1 - _ramp(segment.n_fade_out))
 
 
 def _ramp(n_samples: int) -> NDArray[np.float32]:

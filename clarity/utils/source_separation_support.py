@@ -36,7 +36,7 @@ def get_device(device: str | None) -> tuple[torch.device, str]:
     return selected, selected.type
 
 
-def separate_sources(  # noqa: PLR0917
+def separate_sources(
     model: torch.nn.Module,
     mix: torch.Tensor | NDArray[np.floating],
     sample_rate: int,
@@ -83,4 +83,4 @@ def separate_sources(  # noqa: PLR0917
         )
         for signal in signals
     ]
-    return np.stack(stems).swapaxes(2, 3)
+    return np.stack(stems)

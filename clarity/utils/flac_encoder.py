@@ -121,14 +121,9 @@ def _read(filename: str | Path, dtype: str) -> tuple[npt.NDArray[Any], float, st
         raise FileNotFoundError(f"{filename}: no such file")
     try:
         with soundfile.SoundFile(filename) as file:
-            signal = file.read(dtype=dtype)
-            n_missing = file.frames - len(signal)
-            sample_rate, subtype = float(file.samplerate), file.subtype
+            return file.read(dtype=dtype), float(file.samplerate), file.subtype
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{filename}: cannot be read as FLAC ({error.error_string})") from None
-    if n_missing:
-        raise ValueError(f"{filename}: damaged, the last {n_missing} samples cannot be read")
-    return signal, sample_rate, subtype
 
 
 def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], float]:

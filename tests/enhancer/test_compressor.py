@@ -82,6 +82,13 @@ def test_soft_sound_passes_and_is_made_up():
     np.testing.assert_array_equal(output, 2.0 * signal)
 
 
+def test_level_at_the_threshold_is_not_above_it():
+    silence = np.zeros(100)
+    level = float(np.sqrt(1e-8))
+    assert set(Compressor(threshold=level).process(silence)[2]) == {1.0}
+    assert Compressor(threshold=np.nextafter(level, 0)).process(silence)[2][0] < 1.0
+
+
 def test_each_signal_starts_anew():
     compressor = Compressor(threshold=0.05, rms_buffer_size=0.01)
     first, second = (compressor.process(bursts(7, 9000, 44100)) for _ in range(2))

@@ -40,6 +40,15 @@ def test_atomic_path_replaces_the_file(tmp_path):
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "note.txt"
+    there_at_sync = []
+    monkeypatch.setattr("os.fsync", lambda _descriptor: there_at_sync.append(file.exists()))
+    with atomic_path(file) as temporary:
+        temporary.write_text("note")
+    assert there_at_sync == [False, True]  # The file, then the folder with its new name.
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_failure_leaves_no_file_and_spares_the_old(tmp_path, error):
     old = tmp_path / "old.txt"
@@ -135,6 +144,7 @@ def test_read_signal_whole_and_in_part(stereo):
     file, samples = stereo
     np.testing.assert_array_equal(read_signal(file), samples)
     np.testing.assert_array_equal(read_signal(file, 44100, n_channels=2), samples)
+    np.testing.assert_array_equal(read_signal(file, 44100, allow_resample=False), samples)
     np.testing.assert_array_equal(read_signal(file, offset=0.01), samples[441:])
     part = read_signal(file, offset=900, offset_is_samples=True, n_samples=50)
     np.testing.assert_array_equal(part, samples[900:950])

@@ -33,6 +33,7 @@ NALR_CASES = [
     (140, 24000, CLARITY_HZ, [25, 35, 25, 25, 30, 40, 35, 40]),
     (221, 44100, CLARITY_HZ, [25, 35, 25, 25, 30, 40, 35, 40]),  # odd order
     (60, 10000, CLARITY_HZ, [20, 30, 40, 50, 60, 70, 80, 80]),  # Nyquist below 6 kHz
+    (60, 8000, CLARITY_HZ, [20, 30, 40, 50, 60, 70, 80, 80]),  # Nyquist at one of the six
     (100, 16000, [300, 1200, 5000], [20, 45, 60]),  # none of the six measured
     (1, 44100, CLARITY_HZ, [20] * 8),
     (1022, 48000, CLARITY_HZ, [20, 30, 40, 50, 60, 70, 80, 80]),

@@ -7,9 +7,11 @@ Run with the Python of an environment that has pyClarity 0.9.0 (pip install pycl
 
 from __future__ import annotations
 
+import inspect
 import json
 import tempfile
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,11 @@ import pyloudnorm
 import soundfile
 from signals import noise
 
+from clarity.enhancer import compressor, nalr
 from clarity.utils import audiogram as audiograms
 from clarity.utils import file_io, flac_encoder, results_support, signal_processing
 
 HERE = Path(__file__).parent
-WORK = Path(tempfile.mkdtemp())
 
 
 def audiogram_references() -> dict:
@@ -102,31 +104,31 @@ def signal_processing_references() -> dict:
     }
 
 
-def file_references() -> dict:
+def file_references(work: Path) -> dict:
     levels = np.array([0.1, -0.1, 0.99999, 1.0, 1.5, -1.0, -1.5, 1.6 / 32768, -1.6 / 32768])
-    file_io.write_signal(WORK / "levels.wav", levels, 44100, floating_point=False)
-    file_io.write_signal(WORK / "long.wav", noise(5, (1000, 2)), 44100)
+    file_io.write_signal(work / "levels.wav", levels, 44100, floating_point=False)
+    file_io.write_signal(work / "long.wav", noise(5, (1000, 2)), 44100)
     part = {"sample_rate": 32000, "offset": 0.01, "n_samples": 400}
     records = [{"a": 1, "b": "é"}, [1.5, None]]
-    file_io.write_jsonl(str(WORK / "records.jsonl"), records[:1])
-    file_io.write_jsonl(str(WORK / "records.jsonl"), records[1:])
-    table = results_support.ResultsFile(WORK / "table.csv", ["scene", "score"])
+    file_io.write_jsonl(str(work / "records.jsonl"), records[:1])
+    file_io.write_jsonl(str(work / "records.jsonl"), records[1:])
+    table = results_support.ResultsFile(work / "table.csv", ["scene", "score"])
     rows = [{"scene": "a, b", "score": 0.1 + 0.2}, {"score": 'q"u', "scene": 1, "other": 2}]
     for row in rows:
         table.add_result(row)
     return {
         "levels": levels.tolist(),
-        "written_16bit": soundfile.read(WORK / "levels.wav", dtype="int16")[0].tolist(),
+        "written_16bit": soundfile.read(work / "levels.wav", dtype="int16")[0].tolist(),
         "part": part,
-        "read_part_every_20th": file_io.read_signal(WORK / "long.wav", **part)[::20].tolist(),
+        "read_part_every_20th": file_io.read_signal(work / "long.wav", **part)[::20].tolist(),
         "records": records,
-        "records_text": (WORK / "records.jsonl").read_text(),
+        "records_text": (work / "records.jsonl").read_text(),
         "rows": rows,
-        "table_text": (WORK / "table.csv").read_bytes().decode(),
+        "table_text": (work / "table.csv").read_bytes().decode(),
     }
 
 
-def flac_references() -> dict:
+def flac_references(work: Path) -> dict:
     cases = []
     for options in (
         {},
@@ -136,7 +138,7 @@ def flac_references() -> dict:
         {"do_clip_signal": True, "output_sample_rate": 32000},
         {"do_scale_signal": True, "output_sample_rate": 32000},
     ):
-        file = WORK / f"{len(cases)}.flac"
+        file = work / f"{len(cases)}.flac"
         flac_encoder.save_flac_signal(noise(6, (500, 2), 0.4), file, 44100, **options)
         read, rate = flac_encoder.read_flac_signal(file)
         samples, _ = soundfile.read(file, dtype="int16")
@@ -153,7 +155,35 @@ def flac_references() -> dict:
     return {"cases": cases}
 
 
+def signatures() -> dict:
+    """Parameters of the names that entrants' scripts import, with their defaults."""
+    names = {
+        audiograms: "Audiogram Audiogram.has_frequencies Audiogram.resample Listener "
+        "Listener.from_dict Listener.load_listener_dict",
+        file_io: "read_jsonl write_jsonl read_signal write_signal",
+        flac_encoder: "FlacEncoder FlacEncoder.encode FlacEncoder.decode read_flac_signal "
+        "save_flac_signal",
+        signal_processing: "clip_signal compute_rms normalize_signal denormalize_signals resample "
+        "to_16bit",
+        results_support: "ResultsFile ResultsFile.add_result",
+        nalr: "NALR NALR.build NALR.apply",
+        compressor: "Compressor Compressor.process Compressor.set_attack Compressor.set_release",
+    }
+    return {
+        f"{module.__name__}:{name}": {
+            parameter.name: repr(parameter.default)
+            for parameter in inspect.signature(attrgetter(name)(module)).parameters.values()
+            # Unknown keywords are refused here.
+            if parameter.kind is not parameter.VAR_KEYWORD
+        }
+        for module, module_names in names.items()
+        for name in module_names.split()
+    }
+
+
 def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files, flac = file_references(Path(folder)), flac_references(Path(folder))
     references = {
         "source": " ".join(
             f"{name} {version(name)}"
@@ -161,8 +191,9 @@ def main() -> None:
         ),
         "audiogram": audiogram_references(),
         "signal_processing": signal_processing_references(),
-        "files": file_references(),
-        "flac": flac_references(),
+        "files": files,
+        "flac": flac,
+        "signatures": signatures(),
     }
     (HERE / "references.json").write_text(json.dumps(references, indent=1) + "\n")
 

@@ -17,7 +17,7 @@ Stems = dict[str, NDArray[np.float32]]
 """Stem name to signal, shape (samples, channels)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """A piece of music to be separated.
 

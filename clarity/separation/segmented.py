@@ -111,7 +111,8 @@ class SegmentedSeparator:
             batch_size=self.batch_size,
             min_samples=round(MIN_SEGMENT_S * self.sample_rate),
         )
-        if self.normalise:  # after the fades, which therefore tend to the mean as published scores have it
+        if self.normalise:
+            # After the fades, which therefore go to the mean, as the published scores have it.
             stems *= np.float32(deviation)
             stems += np.float32(mean)
         n_samples = len(mixture.signal)
@@ -127,7 +128,13 @@ class SegmentedSeparator:
         if self.normalise:
             signal = (signal - mean) / deviation
         with torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision):
-            return self.module(signal).float().cpu()
+            estimates = self.module(signal)
+        if not isinstance(estimates, torch.Tensor):
+            raise ValueError(
+                f"{type(self.module).__name__} returned a {type(estimates).__name__}, not a tensor "
+                "(batch, sources, channels, time)"
+            )
+        return estimates.float().cpu()
 
     def fingerprint(self) -> str:
         """Identify the stems this separator would give for a mixture.

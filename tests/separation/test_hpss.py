@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.ndimage import median_filter
 
-from clarity.separation.base import VDBO
+from clarity.separation.base import VDBO, Mixture
 from clarity.separation.hpss import HarmonicPercussive, _median_network, running_median
+from clarity.separation.segmented import SegmentedSeparator
 
 RATE = 44100
 
@@ -43,6 +44,15 @@ def test_the_stems_sum_to_the_mixture(n_samples, n_channels):
     stems = HarmonicPercussive(sample_rate=RATE)(mixture)
     assert stems.shape == (2, 4, n_channels, n_samples)
     np.testing.assert_allclose(stems.sum(dim=1), mixture, atol=1e-6)
+
+
+def test_the_stems_of_a_song_in_segments_sum_to_it():
+    song = np.random.default_rng(6).uniform(-1, 1, (12 * RATE, 2))
+    separator = SegmentedSeparator(
+        HarmonicPercussive(sample_rate=RATE), sources=VDBO, sample_rate=RATE, device="cpu"
+    )
+    stems = separator.separate(Mixture(song, RATE))
+    np.testing.assert_allclose(sum(stems.values()), song, atol=1e-6)
 
 
 def strongest(left, right):

@@ -66,6 +66,15 @@ def test_normalise_standardises_by_the_mono_mixture_and_back():
         np.testing.assert_allclose(stem, expected, atol=1e-6)
 
 
+def test_the_fade_at_the_end_goes_to_the_mean():
+    signal = noise(3000) + 0.25
+    stems = make(normalise=True).separate(Mixture(signal, 1000))
+    mean = signal.mean()
+    fade = np.concatenate([np.ones(2900), np.linspace(1, 0, 100)])[:, None]
+    for stem, share in zip(stems.values(), Shares().shares, strict=True):
+        np.testing.assert_allclose(stem, share * (signal - mean) * fade + mean, atol=1e-6)
+
+
 @pytest.mark.parametrize("level", [0.0, 0.25])
 def test_normalise_of_a_constant_mixture_is_no_nan(level):
     signal = np.full((12000, 2), level)
@@ -128,6 +137,15 @@ def test_a_bad_mixture_is_refused(signal, rate, message):
 def test_sources_that_the_module_does_not_give_are_an_error():
     with pytest.raises(ValueError, match="as many stems"):
         make(sources=["vocals", "rest"]).separate(Mixture(noise(50), 1000))
+
+
+def test_a_module_that_returns_no_tensor_is_an_error():
+    class Named(torch.nn.Module):
+        def forward(self, mixture):
+            return {"vocals": mixture}
+
+    with pytest.raises(ValueError, match="Named returned a dict, not a tensor"):
+        make(Named()).separate(Mixture(noise(50), 1000))
 
 
 def test_the_fingerprint_tells_settings_and_modules_apart():

@@ -7,9 +7,7 @@ import hashlib
 import http.client
 import inspect
 import os
-import pickle
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,20 +158,18 @@ def load_state(path: Path) -> dict[str, torch.Tensor]:
         If the file is not there, is no checkpoint or is damaged, or holds more than tensors.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        stream = path.open("rb")
     except OSError as error:
         raise WeightsError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise WeightsError(
-            f"{path} is not a checkpoint of tensors or is damaged; write one with "
-            "torch.save(module.state_dict(), path), or delete the file to have it downloaded again"
-        ) from error
+    with stream:
+        try:
+            state = torch.load(stream, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file raises anything, IndexError and KeyError too
+            raise WeightsError(
+                f"{path} is not a checkpoint of tensors or is damaged ({type(error).__name__}); "
+                "write one with torch.save(module.state_dict(), path), or delete the file to have "
+                "it downloaded again"
+            ) from error
     if not isinstance(state, dict) or not all(
         isinstance(value, torch.Tensor) for value in state.values()
     ):

@@ -211,12 +211,23 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         load_openunmix(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut short"])
-def test_a_damaged_checkpoint_is_named(tmp_path, content):
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_cut_short_is_named(tmp_path, kept, zipped):
     path = tmp_path / "bad.pt"
-    path.write_bytes(content)
+    module = torch.nn.Linear(20, 20)
+    # The published files of Open-Unmix have the format that torch wrote before 1.6.
+    torch.save(module.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    load_weights(module, path)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     with pytest.raises(WeightsError, match=r"bad.pt is not a checkpoint of tensors or is damaged"):
         load_state(path)
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
+    (tmp_path / "text.pt").write_text("no checkpoint")
+    with pytest.raises(WeightsError, match=r"text.pt is not a checkpoint of tensors"):
+        load_state(tmp_path / "text.pt")
 
 
 class Evil:

@@ -134,7 +134,7 @@ class SegmentedSeparator:
                 f"{type(self.module).__name__} returned a {type(estimates).__name__}, not a tensor "
                 "(batch, sources, channels, time)"
             )
-        return estimates.float().cpu()
+        return estimates.float()
 
     def fingerprint(self) -> str:
         """Identify the stems this separator would give for a mixture.

@@ -108,7 +108,8 @@ def overlap_add(
     Parameters
     ----------
     forward : callable
-        The model, (batch, channels, time) to (batch, sources, channels, time) on the CPU.
+        The model: float32 (batch, channels, time) on the CPU to float32 (batch, sources, channels,
+        time) on any device.
     signal : ndarray, shape (samples, channels)
         The mixture.
     segments : sequence of Segment
@@ -141,7 +142,7 @@ def overlap_add(
         _check_estimates(estimates, (len(batch), n_sources, signal.shape[1], n_padded))
         if stems is None:
             stems = np.zeros((n_sources, *signal.T.shape), dtype=np.float32)
-        for one, estimate in zip(batch, estimates.numpy(), strict=True):
+        for one, estimate in zip(batch, estimates.cpu().numpy(), strict=True):
             _add_faded(stems[..., one.start : one.stop], estimate[..., : one.n_samples], one)
     if stems is None:
         raise ValueError("there are no segments to separate")

@@ -72,7 +72,7 @@ def separate_sources(
     @torch.inference_mode()
     def forward(batch: torch.Tensor) -> torch.Tensor:
         estimates: torch.Tensor = model(batch.to(target))
-        return estimates.float().cpu()
+        return estimates.float()
 
     stems = [
         overlap_add(

@@ -49,7 +49,7 @@ def test_a_mixture_is_separated_once(tmp_path, mixture):
 def test_another_mixture_rate_or_key_is_another_entry(tmp_path, mixture):
     separator = Counting()
     louder = mixture.signal.copy()
-    louder[500, 1] += 2**-15
+    louder[500, 1] += 1e-12
     for other, key in [
         (mixture, "key"),
         (Mixture(louder, 8000), "key"),

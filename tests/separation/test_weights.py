@@ -81,7 +81,7 @@ def test_hdemucs_equals_the_bundle_of_torchaudio(hdemucs_home, monkeypatch):
     bundles = torchaudio.pipelines.HDEMUCS_HIGH_MUSDB.get_model()
     assert ours.sources == bundles.sources
     with torch.inference_mode():
-        np.testing.assert_array_equal(ours(music(20000)), bundles(music(20000)))
+        np.testing.assert_array_equal(ours(music(5000)), bundles(music(5000)))
 
     separator = SegmentedSeparator(
         ours, sources=HDEMUCS_SOURCES, sample_rate=44100, normalise=True, device="cpu"
@@ -89,8 +89,6 @@ def test_hdemucs_equals_the_bundle_of_torchaudio(hdemucs_home, monkeypatch):
     for n_samples in (1, 500):
         stems = separator.separate(Mixture(music(n_samples)[0].numpy().T, 44100))
         assert {stem.shape for stem in stems.values()} == {(n_samples, 2)}
-    again = load_hdemucs(hdemucs_home / "hub/torchaudio/models/hdemucs_high_musdbhq_only.pt")
-    assert fingerprint(again) == fingerprint(ours)
 
 
 def test_openunmix_equals_the_package(umxhq_folder, hub, monkeypatch):

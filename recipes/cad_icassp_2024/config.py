@@ -260,7 +260,7 @@ def _default_text(field: Any, key: str, defaults: DictConfig | None) -> str:
     if defaults is not None:
         parent = OmegaConf.select(defaults, key.rpartition(".")[0]) if "." in key else defaults
         if parent is not None and field.name in parent:
-            value = OmegaConf.to_container(parent, resolve=False)[field.name]
+            value = dict(OmegaConf.to_container(parent, resolve=False))[field.name]  # type: ignore[arg-type]
     if isinstance(value, ListConfig | DictConfig):
         value = OmegaConf.to_container(value)
     if isinstance(value, enum.Enum):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
+import itertools
 import logging
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -68,6 +71,8 @@ class EntryPoint:
     def run(self) -> None:
         """Parse the command line, run the task, and exit with code 1 on an error."""
         sys.argv[1:] = translate_overrides(sys.argv[1:])
+        for problem in command_line_problems(sys.argv[1:]):
+            sys.exit(problem)
         if {"--help", "-h"} & set(sys.argv):
             register_help(self)
         decorate = hydra.main(
@@ -101,6 +106,49 @@ def translate_overrides(arguments: Sequence[str]) -> list[str]:
     if any(re.match(r"\+{0,2}separator=", argument) for argument in arguments):
         return list(arguments)
     return [re.sub(r"^separator\.model=", "separator=", argument) for argument in arguments]
+
+
+def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield what Hydra would answer with a traceback.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line without the script's name.
+    """
+    for launcher, extra in _LAUNCHERS.items():
+        wanted = any(argument == f"hydra/launcher={launcher}" for argument in arguments)
+        if wanted and importlib.util.find_spec(f"hydra_plugins.{extra.package}") is None:
+            yield (
+                f"hydra/launcher={launcher} needs a package that is not installed: "
+                f"pip install -e '.[{extra.name}]'"
+            )
+    for flag, value in itertools.pairwise([*arguments, ""]):
+        folder = value if flag in ("--config-dir", "-cd") else flag.partition("--config-dir=")[2]
+        for path in sorted(Path(folder).rglob("*.yaml")) if folder else []:
+            try:
+                yaml.safe_load(path.read_text())
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                yield f"{path} is not YAML: {error}"
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """An optional package and the name of the extra that installs it."""
+
+    package: str
+    name: str
+
+
+_JOBLIB = _Extra("hydra_joblib_launcher", "parallel")
+_SUBMITIT = _Extra("hydra_submitit_launcher", "slurm")
+_LAUNCHERS = {
+    "parallel": _JOBLIB,
+    "joblib": _JOBLIB,
+    "slurm": _SUBMITIT,
+    "submitit_slurm": _SUBMITIT,
+    "submitit_local": _SUBMITIT,
+}
 
 
 def run_job(entry: EntryPoint, cfg: DictConfig) -> None:
@@ -160,7 +208,10 @@ def _close_log_file() -> None:
 
 
 def n_available_cores() -> int:
-    """Return how many cores this process may use (its affinity mask, where there is one)."""
+    """Return how many cores this process may use: what SLURM gave it, or its affinity mask."""
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if given.isdigit():
+        return int(given)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -170,13 +221,11 @@ def _share_out_cores() -> None:
     """Give the jobs that run at the same time on this machine an equal part of its cores."""
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return
-    n_jobs = HydraConfig.get().launcher.get("n_jobs")
-    if n_jobs is None:
-        return
-    import numba  # noqa: PLC0415 - heavy, and of use in parallel sweeps only
+    import numba  # noqa: PLC0415 - heavy, and of use in sweeps only
     import torch  # noqa: PLC0415
 
     n_cores = n_available_cores()
+    n_jobs = HydraConfig.get().launcher.get("n_jobs", 1)
     n_threads = max(1, n_cores // (n_jobs if n_jobs > 0 else n_cores))
     torch.set_num_threads(n_threads)
     numba.set_num_threads(min(n_threads, numba.get_num_threads()))

@@ -1,0 +1,76 @@
+"""What the tests of the baseline share: scripts run as a user would, configurations composed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from recipes.cad_icassp_2024.config import Config, as_config
+from recipes.cad_icassp_2024.entry import CONFIG_DIR, translate_overrides
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = ROOT / "recipes" / "cad_icassp_2024" / "baseline"
+
+# A separator from outside the project: shares of the mixture, as in the reference data.
+PLUGIN_MODULE = """
+import torch
+
+
+class FixedShares(torch.nn.Module):
+    def __init__(self, shares):
+        super().__init__()
+        self.register_buffer("shares", torch.tensor(list(shares), dtype=torch.float32))
+
+    def forward(self, mixture):
+        return self.shares[None, :, None, None] * mixture[:, None]
+"""
+PLUGIN_CONFIG = """
+model: my_shares
+module:
+  _target_: outside_shares.FixedShares
+  shares: [0.35, 0.15, 0.30, 0.20]
+sources: [drums, bass, other, vocals]
+normalise: true
+"""
+
+
+def write_plugin(folder: Path) -> Path:
+    """Write a separator and its configuration, as a user would beside the project."""
+    (folder / "separator").mkdir(parents=True)
+    (folder / "outside_shares.py").write_text(PLUGIN_MODULE)
+    (folder / "separator" / "my_shares.yaml").write_text(PLUGIN_CONFIG)
+    return folder
+
+
+def make_config(plugin: Path, root: Path, *overrides: str) -> Config:
+    """Compose the real configuration with the separator from outside."""
+    arguments = translate_overrides(
+        [
+            "separator=my_shares",
+            f"path.root={root}",
+            f"hydra.searchpath=[file://{plugin}]",
+            *overrides,
+        ]
+    )
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return as_config(compose("config", arguments))
+
+
+def run_script(
+    script: str, *arguments: str, cwd: Path, plugin: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of the baseline in a process of its own."""
+    paths = [str(plugin)] if plugin else []
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )

@@ -1,0 +1,146 @@
+"""The configuration as it is composed, and what is said of one that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from recipes.cad_icassp_2024.config import Config, as_config, describe
+from recipes.cad_icassp_2024.entry import (
+    CONFIG_DIR,
+    command_line_problems,
+    composed_defaults,
+    translate_overrides,
+)
+from recipes.cad_icassp_2024.errors import RecipeError
+
+
+def config_of(*overrides: str) -> Config:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return as_config(compose("config", list(overrides)))
+
+
+def test_defaults_are_those_of_the_challenge():
+    config = config_of("path.root=/data")
+    assert (config.sample_rate, config.remix_sample_rate, config.HAAQI_sample_rate) == (
+        44100,
+        32000,
+        24000,
+    )
+    assert (config.nalr.nfir, config.nalr.sample_rate) == (220, 44100)
+    assert config.compressor.threshold == 0.35
+    assert config.compressor.attenuation == 0.1
+    assert (config.compressor.attack, config.compressor.release) == (50, 1000)
+    assert config.compressor.rms_buffer_size == 0.064
+    assert config.evaluate.set_random_seed
+    assert not (config.apply_compressor or config.soft_clip or config.evaluate.small_test)
+    assert (config.evaluate.batch_size, config.evaluate.batch) == (1, 0)
+    assert config.separator.model == "demucs"
+    assert config.path.scenes_file == "/data/metadata/scenes.train.json"
+
+
+def test_the_split_switches_every_file_name_at_once():
+    path = config_of("path.root=/data", "path.split=valid").path
+    for file in (
+        path.listeners_file,
+        path.music_file,
+        path.scenes_file,
+        path.scene_listeners_file,
+    ):
+        assert Path(file).name.endswith(".valid.json")
+
+
+def test_each_separator_has_a_folder_of_its_own_unless_one_is_given():
+    names = {file.stem for file in (CONFIG_DIR / "separator").glob("*.yaml")}
+    assert names == {"demucs", "openunmix", "hpss", "oracle"}
+    for name in names:
+        config = config_of("path.root=/data", f"separator={name}")
+        assert config.separator.model == name
+        assert config.path.exp_folder == f"exp/{name}"
+    assert config_of("path.root=/d", "path.exp_folder=here").path.exp_folder == "here"
+
+
+def test_a_relative_root_stays_what_the_user_typed():
+    assert config_of("path.root=../data").path.gains_file == "../data/metadata/gains.json"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["separator.model=openunmix"], ["separator=openunmix"]),
+        (["-m", "separator.model=demucs,openunmix"], ["-m", "separator=demucs,openunmix"]),
+        (["separator=hpss", "separator.model=mine"], ["separator=hpss", "separator.model=mine"]),
+        (["separator.device=cpu"], ["separator.device=cpu"]),
+    ],
+)
+def test_the_peers_way_to_choose_a_separator(given, meant):
+    assert translate_overrides(given) == meant
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "path.root is not given"),
+        (["sample_rate=0"], "sample_rate=0: must be above 0"),
+        (["remix_sample_rate=-1"], "remix_sample_rate=-1"),
+        (["nalr.nfir=0"], "nalr.nfir=0: must be from 1 to 1022"),
+        (["nalr.nfir=1023"], "nalr.nfir=1023"),
+        (["compressor.attack=0"], "compressor.attack=0.0: must be above 0"),
+        (["compressor.release=nan"], "compressor.release=nan"),
+        (["evaluate.batch_size=0"], "evaluate.batch_size=0: must be 1 or more"),
+        (["evaluate.batch=1"], "evaluate.batch=1: must be from 0 to 0"),
+        (["evaluate.batch=-1"], "evaluate.batch=-1"),
+        (["separator.batch_size=0"], "separator.batch_size=0"),
+        (["separator.segment=0.05"], "separator.segment=0.05"),
+        (["separator.overlap=-0.1"], "the overlap not negative"),
+        (["separator.sources=[vocals,drums]"], "separator.sources=['vocals', 'drums']"),
+        (["~separator.module._target_"], "separator.module has no _target_"),
+    ],
+)
+def test_values_out_of_range_are_named(overrides, message):
+    root = [] if not overrides else ["path.root=/data"]
+    with pytest.raises(RecipeError) as caught:
+        config_of(*root, *overrides)
+    assert message in str(caught.value)
+
+
+def test_all_values_out_of_range_are_named_at_once():
+    with pytest.raises(RecipeError) as caught:
+        config_of("path.root=/d", "sample_rate=0", "nalr.nfir=0", "evaluate.batch=7")
+    for key in ("sample_rate", "nalr.nfir", "evaluate.batch"):
+        assert f"  {key}=" in str(caught.value)
+
+
+def test_a_plain_dictionary_is_checked_like_a_composed_configuration():
+    plain = OmegaConf.create({"path": {"root": "/data"}, "sample_rate": "fast"})
+    with pytest.raises(RecipeError, match="sample_rate"):
+        as_config(plain)
+
+
+def test_every_key_is_explained():
+    rows = {row.key: row for row in describe(Config, defaults=composed_defaults("config"))}
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        composed = compose("config")
+
+    def keys(node, prefix=""):
+        for name in node:
+            if OmegaConf.is_config(child := node._get_node(name)) and prefix + name not in rows:
+                yield from keys(child, f"{prefix}{name}.")
+            else:
+                yield prefix + name
+
+    assert set(keys(composed)) == set(rows)
+    assert all(len(row.text) > 10 for row in rows.values())
+    assert rows["path.exp_folder"].default == "exp/${separator.model}"
+    assert rows["separator.device"].default == "null"
+
+
+def test_a_broken_file_of_the_users_own_is_named(tmp_path):
+    (tmp_path / "separator").mkdir()
+    (tmp_path / "separator" / "mine.yaml").write_text("model: [")
+    for arguments in (["--config-dir", str(tmp_path)], [f"--config-dir={tmp_path}"]):
+        (problem,) = command_line_problems([*arguments, "separator=mine"])
+        assert "mine.yaml is not YAML" in problem

@@ -1,0 +1,239 @@
+"""Enhancement: the peer's signals, each mixture once, nothing lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from clarity.separation.base import Mixture
+from recipes.cad_icassp_2024.baseline import enhance as script
+from recipes.cad_icassp_2024.baseline.enhance import (
+    Enhancer,
+    decompose_signal,
+    enhance,
+    group_by_mixture,
+)
+from recipes.cad_icassp_2024.baseline.experiment import Experiment
+from recipes.cad_icassp_2024.baseline.failures import Failures
+from recipes.cad_icassp_2024.baseline.separators import build_separator
+from recipes.cad_icassp_2024.config import OnError
+from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.errors import RecipeError
+from tests.recipes.baseline.helpers import make_config
+
+
+def signals(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted((folder / "enhanced_signals").glob("*.flac"))}
+
+
+def test_signals_are_the_peers_on_real_music(mini, plugin, golden, tmp_path):
+    enhance(make_config(plugin, mini, f"path.exp_folder={tmp_path}"))
+    expected = sorted((golden / "fixed_mix").glob("*.flac"))
+    assert len(expected) == len(signals(tmp_path)) == 8
+    for path in expected:
+        theirs, rate = soundfile.read(path, dtype="int16")
+        ours, our_rate = soundfile.read(tmp_path / "enhanced_signals" / path.name, dtype="int16")
+        assert our_rate == rate == 32000
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_each_mixture_is_separated_once_whatever_the_order_of_scenes(
+    own_tiny, plugin, tmp_path, monkeypatch
+):
+    data = own_tiny
+    # Both songs' scenes on one head position, and interleaved.
+    for scene in data.scenes.values():
+        scene["head_loudspeaker_positions"] = "hp_0001"
+    names = list(data.scenes)
+    order = [names[0], names[2], names[1], names[3]]
+    write = __import__("json").dumps
+    scenes = {name: data.scenes[name] for name in order}
+    (data.metadata / "scenes.train.json").write_text(write(scenes))
+    listeners = {name: data.scene_listeners[name] for name in order}
+    (data.metadata / "scene_listeners.train.json").write_text(write(listeners))
+    (data.metadata / "at_mic_music.train.json").unlink()
+    for song in data.songs:
+        target = data.at_mic_folder(f"{song}-hp_0001")
+        if not target.exists():
+            source = next(data.at_mic_folder("").glob(f"{song}-*"))
+            shutil.copytree(source, target)
+
+    seen: list[bytes] = []
+    real = build_separator
+
+    def counting(settings):
+        built = real(settings)
+        separate = built.separator.separate
+
+        def count(mixture: Mixture):
+            seen.append(mixture.signal.tobytes())
+            return separate(mixture)
+
+        monkeypatch.setattr(built.separator, "separate", count)
+        return built
+
+    monkeypatch.setattr(script, "build_separator", counting)
+    enhance(make_config(plugin, data.root, f"path.exp_folder={tmp_path / 'exp'}"))
+    assert len(seen) == len(set(seen)) == 2
+    assert len(signals(tmp_path / "exp")) == 8
+
+
+def test_overlapped_work_gives_the_same_bytes_as_the_plain_loop(tiny, plugin, tmp_path):
+    results = []
+    for overlap in (True, False):
+        folder = tmp_path / str(overlap)
+        config = make_config(plugin, tiny.root, f"path.exp_folder={folder}")
+        dataset = Dataset.load(DataPaths.from_config(config.path))
+        separator = build_separator(config.separator).separator
+        with Failures("enhance", OnError.stop, folder / "failed.csv") as failures:
+            enhancer = Enhancer(config, dataset, separator, Experiment(folder), failures)
+            enhancer.run(group_by_mixture(dataset.pairs), overlap=overlap)
+        results.append(signals(folder))
+    assert len(results[0]) == 8
+    assert results[0] == results[1]
+
+
+def test_a_second_run_makes_what_is_missing_and_touches_nothing_else(tiny, plugin, tmp_path):
+    config = make_config(plugin, tiny.root, f"path.exp_folder={tmp_path}")
+    enhance(config)
+    whole = signals(tmp_path)
+    gone, kept = (tmp_path / "enhanced_signals" / name for name in list(whole)[:2])
+    gone.unlink()
+    leftover = gone.with_name(f".{gone.name}.4711.tmp.flac")
+    leftover.write_bytes(b"half")
+    before = kept.stat().st_mtime_ns
+    enhance(config)
+    assert signals(tmp_path) == whole
+    assert kept.stat().st_mtime_ns == before
+    assert not leftover.exists()
+
+
+def test_batches_together_give_the_undivided_run(tiny, plugin, tmp_path):
+    enhance(make_config(plugin, tiny.root, f"path.exp_folder={tmp_path / 'whole'}"))
+    for batch in range(3):
+        enhance(
+            make_config(
+                plugin,
+                tiny.root,
+                f"path.exp_folder={tmp_path / 'parts'}",
+                "evaluate.batch_size=3",
+                f"evaluate.batch={batch}",
+            )
+        )
+    assert signals(tmp_path / "parts") == signals(tmp_path / "whole")
+
+
+def test_other_settings_are_refused_with_the_difference(tiny, plugin, tmp_path):
+    folder = f"path.exp_folder={tmp_path}"
+    enhance(make_config(plugin, tiny.root, folder))
+    whole = signals(tmp_path)
+    with pytest.raises(RecipeError, match=r"soft_clip: false -> true\n.*overwrite=true"):
+        enhance(make_config(plugin, tiny.root, folder, "soft_clip=true"))
+    assert signals(tmp_path) == whole
+    enhance(make_config(plugin, tiny.root, folder, "soft_clip=true", "overwrite=true"))
+    assert signals(tmp_path).keys() == whole.keys()
+    assert signals(tmp_path) != whole
+
+
+def test_settings_that_change_no_sample_are_no_difference(tiny, plugin, tmp_path):
+    enhance(make_config(plugin, tiny.root, f"path.exp_folder={tmp_path / 'exp'}"))
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(tiny.root, moved)
+    enhance(
+        make_config(
+            plugin,
+            moved,
+            f"path.exp_folder={tmp_path / 'exp'}",
+            "separator.device=cpu",
+            "separator.batch_size=3",
+            "HAAQI_sample_rate=16000",
+            "compressor.attack=7",
+        )
+    )
+
+
+def test_other_listeners_are_a_difference(own_tiny, plugin, tmp_path):
+    config = make_config(plugin, own_tiny.root, f"path.exp_folder={tmp_path / 'exp'}")
+    enhance(config)
+    file = own_tiny.metadata / "listeners.train.json"
+    file.write_text(file.read_text().replace("30", "31"))
+    with pytest.raises(RecipeError, match="metadata listeners_file"):
+        enhance(config)
+
+
+def spoil(data, name="mixture"):
+    """Put a NaN into one song; a header does not show it."""
+    path = data.at_mic_folder(data.mixtures[0]) / f"{name}.wav"
+    signal, rate = soundfile.read(path)
+    signal[100] = np.nan
+    soundfile.write(path, signal, rate, subtype="FLOAT")
+    return path
+
+
+def test_a_failing_song_stops_the_run_and_names_itself(own_tiny, plugin, tmp_path):
+    path = spoil(own_tiny)
+    with pytest.raises(RecipeError, match=r"scene_10001_L0001.*failed") as caught:
+        enhance(make_config(plugin, own_tiny.root, f"path.exp_folder={tmp_path / 'exp'}"))
+    assert str(path) in str(caught.value)
+
+
+def test_skip_goes_on_lists_the_failures_and_tries_them_again(own_tiny, plugin, tmp_path):
+    path = spoil(own_tiny)
+    config = make_config(
+        plugin, own_tiny.root, f"path.exp_folder={tmp_path / 'exp'}", "on_error=skip"
+    )
+    with pytest.raises(RecipeError, match="2 pairs failed"):
+        enhance(config)
+    assert len(signals(tmp_path / "exp")) == 6
+    listed = (tmp_path / "exp" / "failed.csv").read_text().splitlines()
+    assert listed[0] == "step,scene,listener,reason"
+    assert [line.split(",")[:3] for line in listed[1:]] == [
+        ["enhance", "scene_10001", "L0001"],
+        ["enhance", "scene_10001", "L0002"],
+    ]
+    good, rate = soundfile.read(path)
+    soundfile.write(path, np.nan_to_num(good), rate, subtype="FLOAT")
+    enhance(config)
+    assert len(signals(tmp_path / "exp")) == 8
+    assert not (tmp_path / "exp" / "failed.csv").exists()
+
+
+def test_skip_holds_for_what_the_headers_show_too(own_tiny, plugin, tmp_path):
+    (own_tiny.at_mic_folder(own_tiny.mixtures[0]) / "mixture.wav").unlink()
+    folder = f"path.exp_folder={tmp_path / 'exp'}"
+    with pytest.raises(RecipeError, match="no such file"):
+        enhance(make_config(plugin, own_tiny.root, folder))
+    assert not signals(tmp_path / "exp")
+    with pytest.raises(RecipeError, match="2 pairs failed"):
+        enhance(make_config(plugin, own_tiny.root, folder, "on_error=skip"))
+    assert len(signals(tmp_path / "exp")) == 6
+
+
+def test_the_compressor_changes_the_signals(tiny, plugin, tmp_path):
+    enhance(make_config(plugin, tiny.root, f"path.exp_folder={tmp_path / 'off'}"))
+    arguments = ["apply_compressor=true", "compressor.threshold=0.01"]
+    enhance(make_config(plugin, tiny.root, f"path.exp_folder={tmp_path / 'on'}", *arguments))
+    name = next(iter(signals(tmp_path / "on")))
+    on, _ = soundfile.read(tmp_path / "on" / "enhanced_signals" / name)
+    off, _ = soundfile.read(tmp_path / "off" / "enhanced_signals" / name)
+    assert on.std() < 0.9 * off.std()
+
+
+def test_entrants_decompose_signal_takes_either_orientation(plugin):
+    import torch
+    from outside_shares import FixedShares
+
+    rng = np.random.default_rng(2)
+    signal = 0.1 * rng.standard_normal((9000, 2))
+    names = ["drums", "bass", "other", "vocals"]
+    model = FixedShares([0.35, 0.15, 0.30, 0.20])
+    for one in (signal, signal.T):
+        stems = decompose_signal(model, 8000, one, 8000, torch.device("cpu"), names, None, False)
+        assert list(stems) == names
+        # The last 0.1 s fade out: a signal within the first segment is treated so on purpose.
+        for name, share in zip(names, (0.35, 0.15, 0.30, 0.20), strict=True):
+            np.testing.assert_allclose(stems[name][:8000], share * signal[:8000], atol=1e-7)

@@ -1,0 +1,88 @@
+"""Gains, loudness and the hearing aid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clarity.enhancer.compressor import Compressor
+from clarity.enhancer.nalr import NALR
+from clarity.utils.audiogram import AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, Listener
+from clarity.utils.signal_processing import integrated_loudness
+from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha, process_remix_for_listener
+from recipes.cad_icassp_2024.baseline.remix import (
+    apply_gains,
+    level_normalisation,
+    remix_stems,
+    remix_to_loudness,
+    sum_stems,
+)
+from tests.recipes.tiny_dataset import make_stems
+
+RATE = 44100
+GAINS = {"vocals": 6.0, "drums": 0.0, "bass": -3.0, "other": -10.0}
+
+
+@pytest.fixture(scope="module")
+def stems() -> dict[str, np.ndarray]:
+    return make_stems(1.5, RATE, 3)
+
+
+def test_a_gain_is_a_difference_in_loudness(stems):
+    raised = apply_gains(stems, RATE, GAINS)
+    for name, gain_db in GAINS.items():
+        before = integrated_loudness(stems[name], RATE)
+        assert integrated_loudness(raised[name], RATE) - before == pytest.approx(gain_db, abs=1e-9)
+        assert raised[name].std() / stems[name].std() == pytest.approx(10 ** (gain_db / 20))
+
+
+def test_a_silent_stem_stays_silent_whatever_its_gain(stems):
+    silent = apply_gains({"vocals": np.zeros((RATE, 2))}, RATE, {"vocals": 10})
+    assert not silent["vocals"].any()
+
+
+def test_a_stem_without_a_gain_is_an_error(stems):
+    with pytest.raises(ValueError, match="no gain for drums"):
+        apply_gains(stems, RATE, {"vocals": 1, "bass": 1, "other": 1})
+
+
+def test_the_remix_has_the_loudness_of_the_mixture(stems):
+    mixture = 0.5 * sum_stems(stems)
+    remix = remix_stems(apply_gains(stems, RATE, GAINS), mixture, RATE)
+    target = integrated_loudness(mixture, RATE)
+    assert integrated_loudness(remix, RATE) == pytest.approx(target, abs=1e-9)
+    np.testing.assert_allclose(
+        remix_to_loudness(stems, GAINS, target, RATE), remix, rtol=0, atol=1e-15
+    )
+
+
+def test_normalising_to_silence_goes_to_minus_80_lufs(stems):
+    quiet = level_normalisation(stems["bass"], np.zeros((RATE, 2)), RATE)
+    expected_db = -80 - integrated_loudness(stems["bass"], RATE)
+    assert 20 * np.log10(quiet.std() / stems["bass"].std()) == pytest.approx(expected_db, abs=1e-9)
+
+
+def test_no_stems_is_an_error():
+    with pytest.raises(ValueError, match="no stems"):
+        sum_stems({})
+
+
+def test_each_ear_gets_its_own_audiogram(stems):
+    nalr = NALR(220, RATE)
+    listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, "L1")
+    both = process_remix_for_listener(stems["vocals"], nalr, None, listener)
+    assert both.shape == (len(stems["vocals"]) + 220, 2)
+    for ear, audiogram in enumerate((AUDIOGRAM_MILD, AUDIOGRAM_MODERATE)):
+        expected = np.convolve(stems["vocals"][:, ear], nalr.build(audiogram)[0])
+        np.testing.assert_allclose(both[:, ear], expected, rtol=0, atol=1e-12)
+
+
+def test_the_compressor_follows_when_asked_for(stems):
+    nalr, ear = NALR(220, RATE), stems["vocals"][:, 0]
+    compressor = Compressor(fs=RATE, attack=50, release=1000, threshold=0.1, attenuation=0.1)
+    plain = apply_ha(nalr, compressor, ear, AUDIOGRAM_MILD)
+    compressed = apply_ha(nalr, compressor, ear, AUDIOGRAM_MILD, apply_compressor=True)
+    np.testing.assert_array_equal(compressed, compressor.process(plain)[0])
+    assert compressed.std() < 0.99 * plain.std()
+    with pytest.raises(ValueError, match="no compressor"):
+        apply_ha(nalr, None, ear, AUDIOGRAM_MILD, apply_compressor=True)

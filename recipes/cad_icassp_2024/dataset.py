@@ -35,6 +35,7 @@ __all__ = [
     "Pair",
     "Scene",
     "audio_problems",
+    "existing_root",
     "mixture_id",
     "raise_problems",
     "read_stereo",
@@ -141,6 +142,34 @@ class OnDisk:
         return unicodedata.normalize("NFC", name).casefold()
 
 
+def existing_root(root: str | Path) -> Path:
+    """Make sure that the folder of the data set is there.
+
+    Parameters
+    ----------
+    root
+        ``path.root``, as the user typed it.
+
+    Returns
+    -------
+    Path
+        The same, ``~`` expanded.
+
+    Raises
+    ------
+    RecipeError
+        When it is not a folder.
+    """
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise RecipeError(
+            f"path.root={root} {what} (looked for {folder.absolute()}); "
+            "give the folder that holds audio/ and metadata/"
+        )
+    return folder
+
+
 @dataclass(frozen=True)
 class DataPaths:
     """Where the parts of a data set lie; the attributes are the keys of ``path`` in the config.
@@ -187,13 +216,7 @@ class DataPaths:
         RecipeError
             When ``path.root`` is not a folder.
         """
-        root = Path(config.root).expanduser()
-        if not root.is_dir():
-            what = "is not a folder" if root.exists() else "does not exist"
-            raise RecipeError(
-                f"path.root={config.root} {what} (looked for {root.absolute()}); "
-                "give the folder that holds audio/ and metadata/"
-            )
+        root = existing_root(config.root)
         disk = OnDisk()
         names = [item.name for item in fields(cls) if item.name not in {"root", "split"}]
         found = {name: disk.find(Path(getattr(config, name)).expanduser()) for name in names}

@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from recipes.cad_icassp_2024.config import as_config, described, section
+from recipes.cad_icassp_2024.dataset import existing_root
 
 
 @dataclass
@@ -100,7 +101,8 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
     Raises
     ------
     RecipeError
-        When ``path.root`` is not given, or a value is out of range or of the wrong type.
+        When ``path.root`` is not given or not there, or a value is out of range or of the wrong
+        type.
     """
     if isinstance(cfg, DictConfig) and OmegaConf.get_type(cfg) is not GenerateConfig:
         known = {item.name for item in fields(GenerateConfig)}
@@ -114,6 +116,7 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
             cfg.path.root = MISSING
     config = as_config(cfg, GenerateConfig)
     assert isinstance(config, GenerateConfig)
+    existing_root(config.path.root)
     return config
 
 

@@ -175,7 +175,7 @@ def test_what_is_there_is_merged_on_request(experiment, tiny, plugin):
 def test_a_setting_that_scores_depend_on_is_refused_and_others_are_not(experiment, tiny, plugin):
     folder = f"path.exp_folder={experiment}"
     whole = (experiment / "scores.csv").read_bytes()
-    with pytest.raises(RecipeError, match="evaluate.set_random_seed: true -> false"):
+    with pytest.raises(RecipeError, match=r"evaluate\.set_random_seed: true -> false"):
         run_calculate_aq(make_config(plugin, tiny.root, folder, "evaluate.set_random_seed=false"))
     # Neither the separator nor what else only enhancement uses concerns the evaluation.
     other = ("separator.segment=3", "soft_clip=true", "apply_compressor=true")

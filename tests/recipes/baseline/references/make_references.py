@@ -17,11 +17,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import clarity
 import numpy as np
 import scipy
 import soundfile
 import torch
+
+import clarity
 from clarity.enhancer.nalr import NALR
 from clarity.evaluator.haaqi import compute_haaqi
 from clarity.utils.audiogram import Listener

@@ -263,7 +263,7 @@ def read_table(
     if data is None:
         return Table(path, {}, None)
     if not isinstance(data, dict):
-        kind = f"{path}: holds a {_json_type(data)}, but must hold an object of entries by id"
+        kind = f"{path}: holds {_json_type(data)}, but must hold an object of entries by id"
         problems.add("wrong top level", kind)
         return Table(path, {}, None)
     if not data:
@@ -285,14 +285,20 @@ def read_table(
 
 
 def _json_type(value: object) -> str:
-    names = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        type(None): "null",
+    }
+    return names.get(type(value), "a number")
 
 
 def _fields(value: object, names: Iterable[str], report: Report) -> dict[str, Any] | None:
     """Take the fields of an entry that must all be there."""
     if not isinstance(value, dict):
-        report(f"is a {_json_type(value)}, but must be an object with {', '.join(names)}")
+        report(f"is {_json_type(value)}, but must be an object with {', '.join(names)}")
         return None
     missing = [name for name in names if name not in value]
     if missing:
@@ -352,7 +358,7 @@ def parse_listener(value: object, report: Report) -> Listener | None:
 def _numbers(value: object, name: str, report: Report) -> np.ndarray | None:
     """Take a list of finite numbers, shape (n,)."""
     if not isinstance(value, list):
-        report(f"{name} is a {_json_type(value)}, but must be a list of numbers")
+        report(f"{name} is {_json_type(value)}, but must be a list of numbers")
         return None
     if not value:
         report(f"{name} is empty")
@@ -383,7 +389,7 @@ def parse_scene(value: object, report: Report) -> SceneEntry | None:
 def parse_listener_ids(value: object, report: Report) -> list[str] | None:
     """Parse the listeners of one scene: a list of different ids, at least one."""
     if not isinstance(value, list):
-        report(f"is a {_json_type(value)}, but must be a list of listener ids")
+        report(f"is {_json_type(value)}, but must be a list of listener ids")
         return None
     if not value:
         report("has no listeners; name at least one")
@@ -432,7 +438,7 @@ def parse_head_position(value: object, report: Report) -> HeadPosition | None:
 def parse_track_path(value: object, report: Report) -> str | None:
     """Parse the folder of a song below the music folder: ``Path``, or ``Split/Track Name``."""
     if not isinstance(value, dict):
-        report(f"is a {_json_type(value)}, but must be an object with 'Path'")
+        report(f"is {_json_type(value)}, but must be an object with 'Path'")
         return None
     if "Path" in value:
         fault = path_fault(value["Path"])
@@ -471,7 +477,7 @@ def read_tracks(path: Path, key: str, problems: Problems) -> dict[str, str]:
     if data is None:
         return {}
     if not isinstance(data, list):
-        what = f"{path}: holds a {_json_type(data)}, but must hold a list of songs"
+        what = f"{path}: holds {_json_type(data)}, but must hold a list of songs"
         problems.add("wrong top level", what)
         return {}
     if not data:

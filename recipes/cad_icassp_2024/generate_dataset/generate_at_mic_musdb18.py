@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -312,21 +313,29 @@ def _in_bytes(size: float) -> str:
 
 def _filter_all(songs: Sequence[AtMicSong], sample_rate: int, n_workers: int) -> None:
     """Filter songs, several at a time, with a progress bar."""
+    progress = tqdm(total=len(songs), desc="At-mic music", disable=None)
+    with logging_redirect_tqdm(), progress:
+        if n_workers == 1:
+            for song in songs:
+                write_at_mic_song(song, sample_rate)
+                progress.update()
+            return
+        stopped = threading.Event()
+        with ThreadPoolExecutor(n_workers) as pool:
+            futures = [pool.submit(write_at_mic_song, song, sample_rate, stopped) for song in songs]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    progress.update()
+            except BaseException:
+                stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def write(song: AtMicSong) -> None:
-        write_at_mic_song(song, sample_rate)
 
-    with logging_redirect_tqdm(), ThreadPoolExecutor(n_workers) as pool:
-        futures = pool.map(write, songs)
-        try:
-            for _ in tqdm(futures, total=len(songs), desc="At-mic music", disable=None):
-                pass
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def write_at_mic_song(song: AtMicSong, sample_rate: int) -> None:
+def write_at_mic_song(
+    song: AtMicSong, sample_rate: int, stopped: threading.Event | None = None
+) -> None:
     """Filter the five files of a song and write them as 16-bit WAV.
 
     Each result has the loudness of its source. Samples beyond full scale are clipped, with a
@@ -338,6 +347,8 @@ def write_at_mic_song(song: AtMicSong, sample_rate: int) -> None:
         The song.
     sample_rate
         Rate of the results in Hz.
+    stopped
+        Ends the work between two files when it is set.
 
     Raises
     ------
@@ -347,6 +358,8 @@ def write_at_mic_song(song: AtMicSong, sample_rate: int) -> None:
     for leftover in _leftovers(song.folder):
         leftover.unlink(missing_ok=True)
     for name, result in song.results().items():
+        if stopped is not None and stopped.is_set():
+            return
         signal = read_stereo(song.source[name], sample_rate)
         ears = apply_hrtf(signal, song.hrtfs.left, song.hrtfs.right)
         ears = normalise_lufs_level(ears, signal, sample_rate)

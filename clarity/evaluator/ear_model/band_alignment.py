@@ -1,0 +1,118 @@
+"""Delay between the two signals in a band: the peak of their cross-correlation within +-100 ms.
+
+The signals pass by once. Their cross-spectra are summed frame by frame, and one inverse transform
+at the end gives the correlation at all lags. A frame holds `FRAME_STEP` samples of the reference
+and the same stretch of the processed signal with `LEAD` samples more on either side, so that the
+circular correlation of the frame is the linear one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarity.evaluator.ear_model.constants import HOP, LANES, MAX_LAG
+from clarity.evaluator.ear_model.jit import kernel
+from clarity.evaluator.ear_model.lane_fft import DIGIT_REVERSED, N_FFT, forward
+
+LEAD = HOP * -(-MAX_LAG // HOP)
+"""Samples of the processed signal before and after those of the reference: `MAX_LAG` in whole hops."""
+
+FRAME_STEP = HOP * ((N_FFT - 2 * LEAD) // HOP)
+"""Samples of the reference in a frame."""
+
+N_BINS = N_FFT // 2 + 1
+
+ROW_OF_BIN = DIGIT_REVERSED
+
+
+@kernel
+def add_cross_spectrum(
+    re: NDArray[np.float64],
+    im: NDArray[np.float64],
+    row_of_bin: NDArray[np.int64],
+    spectrum: NDArray[np.float64],
+) -> None:
+    """Add the cross-spectrum of two real signals that were transformed as one complex signal.
+
+    With Z the transform of r + j p, four times conj(R) P is
+    2 Im(Z[k] Z[-k]) - j (|Z[k]|^2 - |Z[-k]|^2).
+
+    Parameters
+    ----------
+    re, im : ndarray, shape (N_FFT, 4)
+        Z, as `forward` leaves it.
+    row_of_bin : ndarray, shape (N_FFT,)
+        Where each bin lies.
+    spectrum : ndarray, shape (N_BINS, 2, 4)
+        Sum of the real and imaginary parts.
+    """
+    for k in range(N_BINS):
+        i = row_of_bin[k]
+        j = row_of_bin[(N_FFT - k) % N_FFT]
+        for lane in range(LANES):
+            a_re, a_im, b_re, b_im = re[i, lane], im[i, lane], re[j, lane], im[j, lane]
+            spectrum[k, 0, lane] += 2.0 * (a_re * b_im + a_im * b_re)
+            spectrum[k, 1, lane] += b_re * b_re + b_im * b_im - a_re * a_re - a_im * a_im
+
+
+@kernel
+def correlation_peaks(
+    envelope_spectrum: NDArray[np.float64],
+    motion_spectrum: NDArray[np.float64],
+    row_of_bin: NDArray[np.int64],
+    twiddles: NDArray[np.float64],
+    n_samples: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lags of the largest correlation.
+
+    Parameters
+    ----------
+    envelope_spectrum, motion_spectrum : ndarray, shape (N_BINS, 2, 4)
+        Sums of cross-spectra.
+    row_of_bin, twiddles : ndarray
+        Tables of the transform.
+    n_samples : int
+        Length of the signals; shorter than `MAX_LAG`, it bounds the lags.
+
+    Returns
+    -------
+    envelope_lag, motion_lag : ndarray, shape (4,)
+        D that maximises sum r[n] p[n + D], -L <= D < L; of equal maxima the last.
+    """
+    # The inverse of W is the forward transform, read backwards. Both correlations are real, so one
+    # transform of W_envelope + j W_motion gives them as its real and imaginary parts.
+    re = np.empty((N_FFT, LANES))
+    im = np.empty((N_FFT, LANES))
+    for k in range(N_BINS):
+        mirrored = (N_FFT - k) % N_FFT
+        for lane in range(LANES):
+            e_re, e_im = envelope_spectrum[k, 0, lane], envelope_spectrum[k, 1, lane]
+            m_re, m_im = motion_spectrum[k, 0, lane], motion_spectrum[k, 1, lane]
+            re[mirrored, lane] = e_re + m_im
+            im[mirrored, lane] = m_re - e_im
+            re[k, lane] = e_re - m_im
+            im[k, lane] = e_im + m_re
+    forward(re, im, twiddles)
+    return (
+        _peak(re, row_of_bin, n_samples),
+        _peak(im, row_of_bin, n_samples),
+    )
+
+
+@kernel
+def _peak(
+    correlation: NDArray[np.float64], row_of_bin: NDArray[np.int64], n_samples: int
+) -> NDArray[np.int64]:
+    """Lag of the maximum of each lane of a correlation that `forward` left read backwards."""
+    last = min(MAX_LAG, n_samples) - 1
+    first = -MAX_LAG if n_samples > MAX_LAG else -last
+    peak_lag = np.full(LANES, last)
+    for lane in range(LANES):
+        highest = -np.inf
+        for lag in range(first, last + 1):
+            value = correlation[row_of_bin[(N_FFT - LEAD - lag) % N_FFT], lane]
+            if value >= highest:
+                highest = value
+                peak_lag[lane] = lag
+    return peak_lag

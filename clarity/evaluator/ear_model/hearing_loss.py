@@ -1,0 +1,112 @@
+"""What an audiogram means for the cochlea: loss of outer and of inner hair cells, band by band."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarity.evaluator.ear_model.constants import N_BANDS
+from clarity.utils.audiogram import Audiogram
+
+AUDIOMETRIC_FREQUENCIES_HZ = np.array([250.0, 500.0, 1000.0, 2000.0, 4000.0, 6000.0])
+"""Frequencies at which the model reads an audiogram."""
+
+UPPER_KNEE_DB = 100.0
+"""Level in dB SPL above which the cochlea amplifies linearly again."""
+
+_HEALTHY_LOWER_KNEE_DB = 30.0
+_OHC_SHARE = 0.8
+_OHC_LIMIT_FACTOR = 1.25
+
+
+@dataclass(frozen=True)
+class HearingLoss:
+    """Parameters of the impaired cochlea, each of shape (32,).
+
+    Attributes
+    ----------
+    ohc_db, ihc_db : ndarray
+        Attenuation in dB by lost outer and inner hair cells.
+    lower_knee_db : ndarray
+        Level in dB SPL above which the outer hair cells compress.
+    compression_ratio : ndarray
+        Input over output in dB between the knees; 1 without outer hair cells.
+    min_bandwidth : ndarray
+        Filter bandwidth at low levels, relative to normal hearing.
+    """
+
+    ohc_db: NDArray[np.float64]
+    ihc_db: NDArray[np.float64]
+    lower_knee_db: NDArray[np.float64]
+    compression_ratio: NDArray[np.float64]
+    min_bandwidth: NDArray[np.float64]
+
+    def gain_db(self, level_db: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Gain of the outer hair cells at levels in dB SPL, shape (32,)."""
+        limited = np.clip(level_db, self.lower_knee_db, UPPER_KNEE_DB)
+        return -self.ohc_db - (limited - self.lower_knee_db) * (1 - 1 / self.compression_ratio)
+
+
+def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64]) -> HearingLoss:
+    """Split an audiogram's loss between outer and inner hair cells.
+
+    Outer hair cells account for 80 % of the loss until none is left; the rest is put down to the
+    inner hair cells.
+
+    Parameters
+    ----------
+    audiogram : Audiogram
+        Thresholds, taken at `AUDIOMETRIC_FREQUENCIES_HZ`.
+    centre_frequencies_hz : ndarray, shape (32,)
+        Centre frequencies of the auditory bands in Hz.
+
+    Returns
+    -------
+    HearingLoss
+        Parameters of each band.
+    """
+    levels = audiogram.resample(AUDIOMETRIC_FREQUENCIES_HZ).levels
+    loss_db = np.interp(centre_frequencies_hz, AUDIOMETRIC_FREQUENCIES_HZ, levels)
+    loss_db = np.maximum(loss_db, 0.0)
+    ratio = _healthy_compression_ratio()
+    max_ohc_db = _max_ohc_loss_db()
+    limit_db = _OHC_LIMIT_FACTOR * max_ohc_db
+    ohc_db = _OHC_SHARE * np.minimum(loss_db, limit_db)
+    ihc_db = np.where(
+        loss_db < limit_db,
+        (1 - _OHC_SHARE) * loss_db,
+        (1 - _OHC_SHARE) * limit_db + (loss_db - limit_db),
+    )
+    lower_knee_db = _HEALTHY_LOWER_KNEE_DB + ohc_db
+    span_db = UPPER_KNEE_DB - _HEALTHY_LOWER_KNEE_DB
+    output_at_upper_knee_db = _HEALTHY_LOWER_KNEE_DB + span_db / ratio
+    return HearingLoss(
+        ohc_db=ohc_db,
+        ihc_db=ihc_db,
+        lower_knee_db=lower_knee_db,
+        compression_ratio=(UPPER_KNEE_DB - lower_knee_db)
+        / (output_at_upper_knee_db + ohc_db - lower_knee_db),
+        min_bandwidth=_bandwidth_factor(ohc_db),
+    )
+
+
+def max_bandwidth() -> NDArray[np.float64]:
+    """Bandwidth of each filter when all outer hair cells are lost, relative to normal."""
+    return _bandwidth_factor(_max_ohc_loss_db())
+
+
+def _healthy_compression_ratio() -> NDArray[np.float64]:
+    """1.25 in the lowest band rising to 3.5 in the highest."""
+    return 1.25 + 2.25 * np.arange(N_BANDS) / (N_BANDS - 1)
+
+
+def _max_ohc_loss_db() -> NDArray[np.float64]:
+    """Attenuation when the outer hair cells give no gain at all."""
+    return (UPPER_KNEE_DB - _HEALTHY_LOWER_KNEE_DB) * (1 - 1 / _healthy_compression_ratio())
+
+
+def _bandwidth_factor(ohc_db: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filters widen with the loss of outer hair cells."""
+    return 1.0 + ohc_db / 50.0 + 2.0 * (ohc_db / 50.0) ** 6

@@ -1,0 +1,77 @@
+"""Arithmetic on four bands at once.
+
+A recursive filter cannot be vectorised along time, but neighbouring bands are independent. A
+`Lanes` tuple holds one number of each of four bands; the functions below are its arithmetic, and
+the compiler keeps each tuple in one SIMD register (see jit.py).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarity.evaluator.ear_model.jit import inlined
+
+Lanes = tuple[float, float, float, float]
+
+
+@inlined
+def load(rows: NDArray[np.float64], index: int) -> Lanes:
+    """Row `index` of an array of shape (rows, 4)."""
+    return rows[index, 0], rows[index, 1], rows[index, 2], rows[index, 3]
+
+
+@inlined
+def store(rows: NDArray[np.float64], index: int, value: Lanes) -> None:
+    """Write row `index` of an array of shape (rows, 4)."""
+    rows[index, 0] = value[0]
+    rows[index, 1] = value[1]
+    rows[index, 2] = value[2]
+    rows[index, 3] = value[3]
+
+
+@inlined
+def splat(value: float) -> Lanes:
+    """The same number in every lane."""
+    return value, value, value, value
+
+
+@inlined
+def add(a: Lanes, b: Lanes) -> Lanes:
+    """A + b."""
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
+
+
+@inlined
+def sub(a: Lanes, b: Lanes) -> Lanes:
+    """A - b."""
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]
+
+
+@inlined
+def mul(a: Lanes, b: Lanes) -> Lanes:
+    """A * b."""
+    return a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]
+
+
+@inlined
+def scale(factor: float, a: Lanes) -> Lanes:
+    """One factor times every lane."""
+    return factor * a[0], factor * a[1], factor * a[2], factor * a[3]
+
+
+@inlined
+def root(a: Lanes) -> Lanes:
+    """Square root of every lane."""
+    return np.sqrt(a[0]), np.sqrt(a[1]), np.sqrt(a[2]), np.sqrt(a[3])
+
+
+@inlined
+def positive(a: Lanes) -> Lanes:
+    """Lanes below 0 become 0."""
+    return (
+        a[0] if a[0] > 0.0 else 0.0,
+        a[1] if a[1] > 0.0 else 0.0,
+        a[2] if a[2] > 0.0 else 0.0,
+        a[3] if a[3] > 0.0 else 0.0,
+    )

@@ -1,0 +1,17 @@
+"""The hearing-aid audio quality index (HAAQI) of Kates & Arehart (2016)."""
+
+from clarity.evaluator.haaqi.haaqi import (
+    SilentReferenceError,
+    compute_haaqi,
+    evaluate_haaqi,
+    haaqi_v1,
+)
+from clarity.evaluator.haaqi.regression import HaaqiResult
+
+__all__ = [
+    "HaaqiResult",
+    "SilentReferenceError",
+    "compute_haaqi",
+    "evaluate_haaqi",
+    "haaqi_v1",
+]

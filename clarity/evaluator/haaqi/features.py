@@ -1,0 +1,177 @@
+"""The four features of HAAQI."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, N_BANDS, SAMPLE_RATE_HZ, TINY
+
+logger = logging.getLogger(__name__)
+
+N_CEPSTRA = 6
+_FRAME_RATE_HZ = SAMPLE_RATE_HZ / ENVELOPE_HOP
+_N_MODULATION_TAPS = 129
+# The upper four of eight modulation bands; the last reaches up to half the frame rate.
+_HIGH_MODULATION_EDGES_HZ = (20.0, 32.0, 50.0, 80.0, _FRAME_RATE_HZ / 2)
+_SYNC_CUTOFF_HZ = 3500.0
+_SYNC_ORDER = 5
+
+
+def audible(levels_db: NDArray[np.float64], threshold_db: float) -> NDArray[np.bool_]:
+    """Frames whose amplitude, averaged over the bands, exceeds a threshold.
+
+    Parameters
+    ----------
+    levels_db : ndarray, shape (32, n_frames)
+        Level of each band in dB SL.
+    threshold_db : float
+        Threshold in dB.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_frames,)
+        Frames to keep.
+    """
+    total = np.zeros(levels_db.shape[1])
+    for level_db in levels_db:  # band by band, to hold no copy of the matrix
+        total += 10.0 ** (level_db / 20.0)
+    with np.errstate(divide="ignore"):
+        return 20.0 * np.log10(total / N_BANDS) > threshold_db
+
+
+def cepstral_basis() -> NDArray[np.float64]:
+    """Half-cosines over the bands, of unit norm, shape (32, 6)."""
+    band = np.arange(N_BANDS)[:, np.newaxis]
+    basis = np.cos(np.pi * np.arange(N_CEPSTRA) * band / (N_BANDS - 1))
+    return basis / np.sqrt(np.sum(basis**2, axis=0))
+
+
+def cepstra(frames_db: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cepstral coefficients of some frames, their means removed.
+
+    Parameters
+    ----------
+    frames_db : ndarray, shape (32, M)
+        Smoothed envelopes in dB SL.
+
+    Returns
+    -------
+    ndarray, shape (6, M)
+        Cepstra.
+    """
+    coefficients = cepstral_basis().T @ frames_db
+    return coefficients - coefficients.mean(axis=1, keepdims=True)
+
+
+def modulation_filters() -> NDArray[np.float64]:
+    """FIR filters of the four modulation bands from 20 to 125 Hz, shape (4, 129)."""
+    nyquist_hz = _FRAME_RATE_HZ / 2
+    edges = np.array(_HIGH_MODULATION_EDGES_HZ) / nyquist_hz
+    bands = [[low, high] for low, high in zip(edges[:-2], edges[1:-1], strict=True)]
+    filters = [
+        signal.firwin(_N_MODULATION_TAPS, band, window="hann", pass_zero=False) for band in bands
+    ]
+    filters.append(
+        signal.firwin(_N_MODULATION_TAPS, edges[-2], window="hann", pass_zero=False),
+    )
+    return np.stack(filters)
+
+
+def cepstral_correlation_high(
+    reference: NDArray[np.float64], processed: NDArray[np.float64]
+) -> float:
+    """CepHigh: correlation of the cepstra's modulations from 20 to 125 Hz.
+
+    Parameters
+    ----------
+    reference, processed : ndarray, shape (6, M)
+        Cepstra; the first, the overall level, takes no part.
+
+    Returns
+    -------
+    float
+        Mean over four modulation bands and five cepstra, between 0 and 1.
+    """
+    correlations = [
+        _correlation(_modulation(x, taps), _modulation(y, taps))
+        for taps in modulation_filters()
+        for x, y in zip(reference[1:], processed[1:], strict=True)
+    ]
+    return float(np.mean(correlations))
+
+
+def _modulation(x: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One modulation band of a cepstrum, centred on its samples, its mean removed."""
+    half = taps.size // 2
+    filtered = signal.oaconvolve(x, taps)[half : half + x.size]
+    return filtered - filtered.mean()
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Magnitude of the normalised correlation; 0 when either signal has no energy."""
+    energy_x, energy_y = x @ x, y @ y
+    if energy_x < TINY or energy_y < TINY:
+        return 0.0
+    return float(abs(x @ y) / np.sqrt(energy_x * energy_y))
+
+
+def basilar_membrane_sync(
+    covariance: NDArray[np.float64],
+    mean_square: NDArray[np.float64],
+    frequencies_hz: NDArray[np.float64],
+    threshold_db: float,
+) -> float:
+    """BMsync5: covariance of basilar-membrane motion, averaged over the audible tiles.
+
+    The weight falls with the loss of neural synchrony towards high frequencies,
+    sqrt(fc^10 / (fc^10 + f^10)) with fc = 3.5 kHz (Johnson 1980).
+
+    Parameters
+    ----------
+    covariance, mean_square : ndarray, shape (32, Q)
+        Covariance of each segment and mean square of the reference's motion in it.
+    frequencies_hz : ndarray, shape (32,)
+        Centre frequencies in Hz.
+    threshold_db : float
+        Level that a segment, and in it a band, must exceed.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; 0 when at most one segment is audible.
+    """
+    level_db = np.sqrt(2.0 * mean_square)
+    keep = audible(level_db, threshold_db)
+    if np.count_nonzero(keep) <= 1:
+        logger.warning("The reference is not audible: no segments to compare, BMsync5 is 0")
+        return 0.0
+    power = 2 * _SYNC_ORDER
+    sync = np.sqrt(_SYNC_CUTOFF_HZ**power / (_SYNC_CUTOFF_HZ**power + frequencies_hz**power))
+    weights = sync[:, np.newaxis] * ((level_db > threshold_db) & keep)
+    return float(np.sum(weights * covariance) / np.sum(weights))
+
+
+def spectral_differences(
+    reference_db: NDArray[np.float64], processed_db: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Spread over the bands of the difference between two average spectra.
+
+    Parameters
+    ----------
+    reference_db, processed_db : ndarray, shape (32,)
+        Average levels in dB SL.
+
+    Returns
+    -------
+    loudness, normalised : float
+        32 std(X - Y) and 32 std((X - Y)/(X + Y)) of the spectra as shares X, Y of the total
+        amplitude.
+    """
+    x = 10.0 ** (reference_db / 20.0)
+    y = 10.0 ** (processed_db / 20.0)
+    x, y = x / np.sum(x), y / np.sum(y)
+    return float(N_BANDS * np.std(x - y)), float(N_BANDS * np.std((x - y) / (x + y)))

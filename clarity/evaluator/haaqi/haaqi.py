@@ -1,0 +1,266 @@
+"""The hearing-aid audio quality index, version 1."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import signal
+
+from clarity.enhancer.nalr import NALR
+from clarity.evaluator.ear_model.alignment import align_and_prune
+from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.middle_ear import middle_ear
+from clarity.evaluator.ear_model.noise import RandomStream, leave_at, survey
+from clarity.evaluator.ear_model.resampling import to_model_rate
+from clarity.evaluator.haaqi.comparison import CochlearComparison, Comparison
+from clarity.evaluator.haaqi.features import (
+    audible,
+    basilar_membrane_sync,
+    cepstra,
+    cepstral_correlation_high,
+    spectral_differences,
+)
+from clarity.evaluator.haaqi.regression import HaaqiResult, haaqi_result
+from clarity.utils.audiogram import Audiogram
+
+logger = logging.getLogger(__name__)
+
+SILENCE_THRESHOLD_DB = 2.5
+SEGMENT_MS = 16
+NALR_ORDER = 140
+NALR_MISSING = 1
+
+
+class SilentReferenceError(ValueError, IndexError):
+    """The reference holds no sound, so nothing can be compared with it.
+
+    It is an `IndexError` too, which is what other implementations raise here.
+    """
+
+
+def evaluate_haaqi(
+    reference: ArrayLike,
+    reference_sample_rate: float,
+    processed: ArrayLike,
+    processed_sample_rate: float,
+    audiogram: Audiogram,
+    equalisation: int,
+    level1: float = 65.0,
+    silence_threshold: float = SILENCE_THRESHOLD_DB,
+    add_noise: float = 0.0,
+    *,
+    random_state: RandomStream | None = None,
+    n_threads: int | None = None,
+) -> HaaqiResult:
+    """HAAQI with all its parts.
+
+    Parameters
+    ----------
+    reference : array_like, shape (samples,)
+        Clean signal, in any real type; computed in float64.
+    reference_sample_rate : float
+        Its sampling rate in Hz.
+    processed : array_like, shape (samples,)
+        Signal to score. The longer of the two signals is cut to the length of the other.
+    processed_sample_rate : float
+        Its sampling rate in Hz.
+    audiogram : Audiogram
+        Hearing loss of the ear.
+    equalisation : int
+        1: the reference is a signal before amplification, and NAL-R is applied to it here.
+        2: the reference has been amplified already.
+    level1 : float
+        Level in dB SPL of a signal with an RMS of 1.
+    silence_threshold : float
+        Average level in dB SL that a frame must exceed to be compared.
+    add_noise : float
+        Standard deviation in dB of noise added to the envelopes before their cepstra are taken.
+    random_state : numpy.random.RandomState, optional
+        Stream of the random numbers, advanced by the call. Default: NumPy's global stream, which
+        `numpy.random.seed` seeds; published scores come from it.
+    n_threads : int, optional
+        Threads to use. Default: ``NUMBA_NUM_THREADS``, which is the number of cores unless the
+        environment sets it. The result does not depend on it.
+
+    Returns
+    -------
+    HaaqiResult
+        Score, terms and features. A silent processed signal that has to be resampled has no level,
+        which makes all but BMsync5 NaN.
+
+    Raises
+    ------
+    SilentReferenceError
+        When the reference is silent.
+    ValueError
+        When a signal is not one-dimensional, empty, too short or holds NaN or infinity.
+
+    References
+    ----------
+    Kates, J. M. & Arehart, K. H. (2016). The hearing-aid audio quality index (HAAQI). IEEE/ACM
+    Transactions on Audio, Speech, and Language Processing 24(2), 354-365.
+    """
+    stream: RandomStream = np.random if random_state is None else random_state
+    x, y, has_level = _prepared(
+        to_model_rate(_checked(reference, "reference"), reference_sample_rate),
+        to_model_rate(_checked(processed, "processed"), processed_sample_rate),
+    )
+    if equalisation == NALR_MISSING:
+        x = _with_nalr(x, audiogram)
+    x, y = middle_ear(x), middle_ear(y)
+    with ThreadPoolExecutor(n_threads or numba.config.NUMBA_NUM_THREADS) as pool:
+        model = CochlearComparison(audiogram, level1, pool)
+        comparison = model.compare(x, y, stream)
+    cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)
+    bm_sync5 = basilar_membrane_sync(
+        comparison.covariance, comparison.mean_square, model.frequencies_hz, silence_threshold
+    )
+    if not has_level:
+        return haaqi_result(np.nan, 0.0, np.nan, np.nan)
+    return haaqi_result(
+        cep_high,
+        bm_sync5,
+        *spectral_differences(comparison.reference_spectrum_db, comparison.processed_spectrum_db),
+    )
+
+
+def haaqi_v1(
+    reference: ArrayLike,
+    reference_freq: float,
+    processed: ArrayLike,
+    processed_freq: float,
+    audiogram: Audiogram,
+    equalisation: int,
+    level1: float = 65.0,
+    silence_threshold: float = SILENCE_THRESHOLD_DB,
+    add_noise: float = 0.0,
+    segment_covariance: int = SEGMENT_MS,
+) -> tuple[float, float, float, list[float]]:
+    """HAAQI as a tuple, with the arguments that scripts of the challenge use.
+
+    See `evaluate_haaqi` for the parameters.
+
+    Parameters
+    ----------
+    segment_covariance : int
+        Length of the covariance segments in ms; only 16 is supported, which HAAQI prescribes.
+
+    Returns
+    -------
+    score, nonlinear, linear : float
+        HAAQI and its two terms.
+    raw : list of float
+        CepHigh, BMsync5, Dloud and Dnorm.
+    """
+    if segment_covariance != SEGMENT_MS:
+        raise ValueError(f"segment_covariance must be {SEGMENT_MS} ms, got {segment_covariance}")
+    result = evaluate_haaqi(
+        reference,
+        reference_freq,
+        processed,
+        processed_freq,
+        audiogram,
+        equalisation,
+        level1,
+        silence_threshold,
+        add_noise,
+    )
+    return result.score, result.nonlinear, result.linear, result.raw
+
+
+def compute_haaqi(
+    processed_signal: ArrayLike,
+    reference_signal: ArrayLike,
+    processed_sample_rate: float,
+    reference_sample_rate: float,
+    audiogram: Audiogram,
+    equalisation: int = 1,
+    level1: float = 65.0,
+    *,
+    random_state: RandomStream | None = None,
+    n_threads: int | None = None,
+) -> float:
+    """HAAQI score of one ear.
+
+    See `evaluate_haaqi` for the parameters. Note the order: the processed signal comes first.
+
+    Returns
+    -------
+    float
+        Score; 1 when both signals are empty and 0 when only the reference is.
+    """
+    if np.size(reference_signal) == 0:
+        if np.size(processed_signal) == 0:
+            return 1.0
+        logger.error("The reference signal is empty: HAAQI is 0")
+        return 0.0
+    return evaluate_haaqi(
+        reference_signal,
+        reference_sample_rate,
+        processed_signal,
+        processed_sample_rate,
+        audiogram,
+        equalisation,
+        level1,
+        random_state=random_state,
+        n_threads=n_threads,
+    ).score
+
+
+def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Return a signal as float64, or say what is wrong with it."""
+    x = np.ascontiguousarray(values, dtype=np.float64)
+    if x.ndim != 1:
+        raise ValueError(f"the {name} signal must have shape (samples,), got {x.shape}")
+    if x.size == 0:
+        raise ValueError(f"the {name} signal is empty")
+    if not np.isfinite(x).all():
+        n_bad = np.count_nonzero(~np.isfinite(x))
+        raise ValueError(f"the {name} signal holds {n_bad} samples that are NaN or infinite")
+    return x
+
+
+def _prepared(
+    reference: NDArray[np.float64], processed: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Align the signals; also tells whether the processed one had a level after resampling."""
+    has_level = bool(np.isfinite(processed).all())
+    if not has_level:
+        logger.warning("The processed signal is silent and could not be resampled: HAAQI is NaN")
+        processed = np.zeros_like(processed)
+    if np.isfinite(reference).all():
+        reference, processed = align_and_prune(reference, processed)
+        if reference.size > 0:
+            return reference, processed, has_level
+    raise SilentReferenceError("the reference signal is silent: there is nothing to compare with")
+
+
+def _with_nalr(reference: NDArray[np.float64], audiogram: Audiogram) -> NDArray[np.float64]:
+    """Amplify for the audiogram; the filter's first `NALR_ORDER` samples of onset are dropped."""
+    fir, _ = NALR(NALR_ORDER, SAMPLE_RATE_HZ).build(audiogram)
+    return signal.oaconvolve(reference, fir)[NALR_ORDER : NALR_ORDER + reference.size]
+
+
+def _cep_high(
+    comparison: Comparison, threshold_db: float, add_noise: float, stream: RandomStream
+) -> float:
+    """CepHigh, and the random draws that belong to it even when the noise is 0."""
+    keep = audible(comparison.reference_frames, threshold_db)
+    n_kept = int(np.count_nonzero(keep))
+    if n_kept <= 1:
+        logger.warning("The reference is not audible: no frames to compare, CepHigh is 0")
+        return 0.0
+    frames = [
+        matrix[:, keep] for matrix in (comparison.reference_frames, comparison.processed_frames)
+    ]
+    if add_noise == 0.0:
+        leave_at(stream, survey(stream, 2 * N_BANDS * n_kept, 1), 1)
+    else:
+        for matrix in frames:
+            matrix += add_noise * stream.standard_normal(matrix.shape)
+    reference, processed = (cepstra(matrix) for matrix in frames)
+    return cepstral_correlation_high(reference, processed)

@@ -19,6 +19,16 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 
+DEMO := path.root=demo/cadenza_data 'path.exp_folder=demo/exp/$${separator.model}' \
+	hydra.sweep.dir=demo/sweeps
+
+demo: $(READY) ## make demo data, enhance and score it with two separators, write a report
+	$(BIN)/python -m recipes.cad_icassp_2024.generate_dataset.make_demo_data --root demo/cadenza_data
+	$(BIN)/python -m $(BASELINE).enhance -m separator=hpss,oracle $(DEMO)
+	$(BIN)/python -m $(BASELINE).evaluate -m separator=hpss,oracle $(DEMO)
+	$(BIN)/python -m $(BASELINE).report path.root=demo/cadenza_data report.audio=true \
+		'report.folders=[demo/exp/hpss,demo/exp/oracle]' report.output=demo/report.html
+
 test: $(READY) ## run the tests (minutes)
 	$(BIN)/python -m pytest
 
@@ -29,6 +39,11 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(READY) ## time HAAQI, enhancement and evaluation (PEER=python runs pyclarity beside it)
+	$(BIN)/python benchmarks/haaqi.py $(if $(PEER),--peer $(PEER))
+	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/enhance.py
 
 clean: ## remove the environment, the demo and caches
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,124 @@
+"""How long enhancement takes beside the separation model's forward pass alone.
+
+    python benchmarks/enhance.py [--models demucs,openunmix,hpss] [--seconds 60,240]
+
+Each case runs in a process of its own. It makes a data set of two mixtures with two listeners each,
+times the model on the segments of both mixtures, then the whole step (read, separate, remix, NAL-R,
+resample, FLAC). The weights are random: they cost the same time. On a machine with a GPU the model
+runs there (--device).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import measure
+import torch
+from hydra import compose, initialize_config_dir
+
+from clarity.separation.segmented import SegmentedSeparator
+from clarity.separation.segments import plan_segments
+from recipes.cad_icassp_2024.baseline.enhance import Enhancer, group_by_mixture
+from recipes.cad_icassp_2024.baseline.experiment import Experiment
+from recipes.cad_icassp_2024.baseline.failures import Failures
+from recipes.cad_icassp_2024.baseline.separators import build_separator
+from recipes.cad_icassp_2024.config import Config, as_config
+from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.entry import CONFIG_DIR
+from tests.recipes.tiny_dataset import make_tiny_dataset
+from tests.separation.checkpoints import write_random_weights
+
+logging.getLogger("clarity").setLevel(logging.ERROR)
+
+
+def run(model: str, seconds: float, device: str | None) -> dict[str, Any]:
+    """Measure one case."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = make_tiny_dataset(folder / "data", seconds=seconds, n_scenes_per_song=1, music=False)
+        config = make_config(model, data.root, folder, device)
+        dataset = Dataset.load(DataPaths.from_config(config.path))
+        separator = build_separator(config.separator).separator
+        assert isinstance(separator, SegmentedSeparator)
+        with Failures("enhance", config.on_error, folder / "failed.csv") as failures:
+            enhancer = Enhancer(config, dataset, separator, Experiment(folder), failures)
+            forward(separator, 11.0)  # the first pass sets things up
+            songs = group_by_mixture(dataset.pairs)
+            alone = sum(forward(separator, seconds) for _ in songs)
+            start = time.perf_counter()
+            enhancer.run(songs)
+            whole = time.perf_counter() - start
+    return {"forward_s": alone, "pipeline_s": whole, "n_pairs": len(dataset.pairs)}
+
+
+def make_config(model: str, root: Path, folder: Path, device: str | None) -> Config:
+    """Compose the configuration of a model with random weights."""
+    overrides = [f"separator={model}", f"path.root={root}", f"path.exp_folder={folder / 'exp'}"]
+    if model != "hpss":
+        overrides.append(f"separator.checkpoint={write_random_weights(model, folder)}")
+    if device:
+        overrides.append(f"separator.device={device}")
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return as_config(compose("config", overrides))
+
+
+def forward(separator: SegmentedSeparator, seconds: float) -> float:
+    """Time the model on the segments of one mixture."""
+    rate = separator.sample_rate
+    lengths = [
+        segment.n_samples
+        for segment in plan_segments(
+            round(seconds * rate), rate, separator.segment, separator.overlap
+        )
+    ]
+    generator = torch.Generator().manual_seed(0)
+    segments = [0.1 * torch.randn(1, 2, length, generator=generator) for length in lengths]
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for segment in segments:
+            separator.module(segment.to(separator.device)).cpu()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Run the cases and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="demucs,openunmix,hpss")
+    parser.add_argument("--seconds", default="60,240")
+    parser.add_argument("--device", default=None)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.case:
+        measure.report_case(run(**json.loads(arguments.case)))
+        return
+    print(f"Two songs, two listeners each; {measure.machine()}\n")
+    rows = []
+    for model in arguments.models.split(","):
+        for seconds in map(float, arguments.seconds.split(",")):
+            case = {"model": model, "seconds": seconds, "device": arguments.device}
+            found = measure.run_case(__file__, case)
+            rows.append(
+                {
+                    "separator": model,
+                    "song (s)": f"{seconds:.0f}",
+                    "model alone (s)": f"{found['forward_s']:.2f}",
+                    "whole step (s)": f"{found['pipeline_s']:.2f}",
+                    "ratio": f"{found['pipeline_s'] / found['forward_s']:.3f}",
+                    "pairs per hour": f"{found['n_pairs'] / found['pipeline_s'] * 3600:.0f}",
+                    "x real time": f"{2 * seconds / found['pipeline_s']:.1f}",
+                    "peak memory (GB)": f"{found['peak_gb']:.2f}",
+                }
+            )
+            print(rows[-1], flush=True)
+    print()
+    measure.print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""What evaluation costs, stage by stage, for excerpts of ten seconds with many listeners.
+
+    python benchmarks/evaluate.py [--seconds 10] [--scenes 2] [--listeners 20]
+
+It makes a data set, takes the reference mixtures as enhanced signals, and scores all pairs: once in
+the plain loop with each stage timed, and once as evaluate.py does it, with the signals of the next
+pair made ready beside HAAQI.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import measure
+from hydra import compose, initialize_config_dir
+
+from recipes.cad_icassp_2024.baseline import evaluate
+from recipes.cad_icassp_2024.baseline.enhance import enhance
+from recipes.cad_icassp_2024.baseline.evaluate import Scorer
+from recipes.cad_icassp_2024.baseline.experiment import Experiment
+from recipes.cad_icassp_2024.baseline.failures import Failures
+from recipes.cad_icassp_2024.config import as_config
+from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.entry import CONFIG_DIR
+from tests.recipes.tiny_dataset import make_tiny_dataset, read, write
+
+N_TEST_PAIRS = 19_200
+
+# The stages as functions of the module; what is inside another is taken off the outer one.
+STAGES = {
+    "HAAQI": "compute_haaqi",
+    "loudness": "integrated_loudness",
+    "remix to loudness": "to_loudness",
+    "NAL-R": "apply_ha",
+    "resampling": "resample",
+    "reading FLAC": "read_flac_signal",
+}
+
+
+class Stopwatch:
+    """Adds up the time spent in functions."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def around(self, stage: str, function: Any) -> Any:
+        """Return the function with its time noted."""
+
+        def timed(*values: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*values, **named)
+            finally:
+                self.seconds[stage] += time.perf_counter() - start
+
+        return timed
+
+
+def run(seconds: float, scenes: int, listeners: int) -> dict[str, Any]:
+    """Measure one case."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = make_tiny_dataset(
+            folder / "data", seconds=seconds, n_songs=scenes, n_scenes_per_song=1, music=False
+        )
+        add_listeners(data, listeners)
+        overrides = [f"path.root={data.root}", f"path.exp_folder={folder}", "separator=hpss"]
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            config = as_config(compose("config", overrides))
+        enhance(config)
+        dataset = Dataset.load(DataPaths.from_config(config.path))
+        pairs = dataset.pairs
+        with Failures("evaluate", config.on_error, folder / "failed.csv") as failures:
+            Scorer(config, dataset, Experiment(folder), failures).run(pairs[:1])  # compiles
+            plain = Scorer(config, dataset, Experiment(folder), failures)
+            stopwatch = Stopwatch()
+            plain_s = time_stages(plain, pairs, stopwatch)
+            start = time.perf_counter()
+            Scorer(config, dataset, Experiment(folder), failures).run(pairs)
+            overlapped_s = time.perf_counter() - start
+    return {
+        "stages_s": stopwatch.seconds,
+        "plain_s": plain_s,
+        "overlapped_s": overlapped_s,
+        "n_pairs": len(pairs),
+    }
+
+
+def time_stages(scorer: Scorer, pairs: Any, stopwatch: Stopwatch) -> float:
+    """Run the plain loop with a stopwatch around every stage."""
+    patches = [
+        mock.patch.object(evaluate, name, stopwatch.around(stage, getattr(evaluate, name)))
+        for stage, name in STAGES.items()
+    ]
+    read_music = stopwatch.around("reading WAV", Dataset.read_music)
+    patches.append(mock.patch.object(Dataset, "read_music", read_music))
+    for patch in patches:
+        patch.start()
+    start = time.perf_counter()
+    scorer.run(pairs, overlap=False)
+    total = time.perf_counter() - start
+    for patch in patches:
+        patch.stop()
+    return total
+
+
+def add_listeners(data: Any, count: int) -> None:
+    """Give every scene the same `count` listeners, copies of the three that there are."""
+    path = data.metadata / f"listeners.{data.split}.json"
+    known: Any = read(path)
+    names = list(known)
+    everyone = {f"L{n:04d}": {**known[names[n % 3]], "name": f"L{n:04d}"} for n in range(count)}
+    write(path, everyone)
+    write(
+        data.metadata / f"scene_listeners.{data.split}.json",
+        {scene: list(everyone) for scene in data.scenes},
+    )
+
+
+def main() -> None:
+    """Run the case and print tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--scenes", type=int, default=2)
+    parser.add_argument("--listeners", type=int, default=20)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.case:
+        measure.report_case(run(**json.loads(arguments.case)))
+        return
+    case = {key: getattr(arguments, key) for key in ("seconds", "scenes", "listeners")}
+    found = measure.run_case(__file__, case)
+    n_pairs, haaqi_s = found["n_pairs"], found["stages_s"]["HAAQI"]
+    print(f"{n_pairs} pairs of {arguments.seconds:.0f} s, two ears each; {measure.machine()}\n")
+    stages = {**found["stages_s"]}
+    stages["the rest"] = found["plain_s"] - sum(stages.values())
+    rows = [
+        {
+            "stage": name,
+            "ms a pair": f"{1e3 * value / n_pairs:.1f}",
+            "of HAAQI": f"{value / haaqi_s:.1%}",
+        }
+        for name, value in sorted(stages.items(), key=lambda item: -item[1])
+    ]
+    measure.print_table(rows)
+    around = found["overlapped_s"] / haaqi_s - 1
+    each = found["overlapped_s"] / n_pairs
+    hours = N_TEST_PAIRS * each / 3600
+    print(f"\nplain loop: {found['plain_s']:.2f} s, as evaluate.py does it:", end=" ")
+    print(f"{found['overlapped_s']:.2f} s, {around:.1%} over HAAQI alone")
+    print(f"{3600 / each:.0f} pairs per hour, peak memory {found['peak_gb']:.2f} GB;", end=" ")
+    print(f"the {N_TEST_PAIRS:,} pairs of the test split would take {hours:.2f} h")
+
+
+if __name__ == "__main__":
+    main()

@@ -79,15 +79,15 @@ def seed_for(text: str) -> int:
     return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16) % 10**8
 
 
-def set_song_seed(text: str) -> None:
+def set_song_seed(song: str) -> None:
     """Seed NumPy's legacy global generator by `seed_for`.
 
     Parameters
     ----------
-    text
+    song
         A song's name, a scene's id, or any other text.
     """
-    np.random.seed(seed_for(text))
+    np.random.seed(seed_for(song))
 
 
 def mixture_id(song: str, head_position: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -24,6 +25,9 @@ Report = Callable[[str], None]
 MAX_LINES_PER_KIND = 20
 MAX_ID_LENGTH = 100
 """Ids become parts of file names, which most file systems cut at 255 bytes."""
+
+UNREADABLE = object()
+"""Stands for the content of a file that cannot be read; JSON's null is None."""
 
 LEVEL_RANGE_DB_HL = (-30.0, 150.0)
 """No audiometer measures beyond this; what lies outside is a slip of the pen."""
@@ -184,7 +188,7 @@ def _number(value: object) -> float | None:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def read_metadata(path: Path, key: str, problems: Problems) -> Any | None:
+def read_metadata(path: Path, key: str, problems: Problems) -> Any:
     """Read a JSON file; note why it cannot be read, or which keys it has twice.
 
     Parameters
@@ -198,41 +202,43 @@ def read_metadata(path: Path, key: str, problems: Problems) -> Any | None:
 
     Returns
     -------
-    Any or None
-        What the file holds; None if it cannot be read.
+    Any
+        What the file holds; `UNREADABLE` if it cannot be read.
     """
     repeated: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [name for name, _ in pairs]
-        repeated.extend(sorted({name for name in keys if keys.count(name) > 1}))
-        return dict(pairs)
-
-    def unique_fast(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         built = dict(pairs)
-        return built if len(built) == len(pairs) else unique(pairs)
+        if len(built) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            repeated.extend(name for name, count in counts.items() if count > 1)
+        return built
 
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique_fast)
-    except FileNotFoundError:
-        problems.add("missing file", f"{path}: no such file; set {key}=... or put it there")
-        return None
-    except OSError as error:
-        problems.add("missing file", f"{path}: cannot be read ({error.strerror}); check {key}")
-        return None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        problems.add("broken file", f"{path}: not valid JSON at {place}: {error.msg}; repair it")
-        return None
-    except UnicodeDecodeError as error:
-        problems.add("broken file", f"{path}: not UTF-8 text at byte {error.start}; repair it")
-        return None
-    except RecursionError:
-        problems.add("broken file", f"{path}: nested too deeply to be metadata; repair it")
-        return None
+        data = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+    except (OSError, ValueError, RecursionError) as error:
+        problems.add("unreadable file", f"{path}: {_why_unreadable(error, key)}")
+        return UNREADABLE
     for name in repeated:
         problems.add("repeated key", f"{path}: {name}: stands more than once; keep one of them")
     return data
+
+
+def _why_unreadable(error: Exception, key: str) -> str:
+    """Say why a JSON file gives nothing, and what to do."""
+    match error:
+        case FileNotFoundError():
+            return f"no such file; set {key}=... or put it there"
+        case OSError():
+            return f"cannot be read ({error.strerror}); check {key}"
+        case json.JSONDecodeError():
+            place = f"line {error.lineno}, column {error.colno}"
+            return f"not valid JSON at {place}: {error.msg}; repair it"
+        case UnicodeDecodeError():
+            return f"not UTF-8 text at byte {error.start}; repair it"
+        case RecursionError():
+            return "nested too deeply to be metadata; repair it"
+    return f"not usable: {error}; repair it"  # such as a number of thousands of digits
 
 
 def read_table(
@@ -260,7 +266,7 @@ def read_table(
         The entries; empty if the file cannot be read.
     """
     data = read_metadata(path, key, problems)
-    if data is None:
+    if data is UNREADABLE:
         return Table(path, {}, None)
     if not isinstance(data, dict):
         kind = f"{path}: holds {_json_type(data)}, but must hold an object of entries by id"
@@ -474,7 +480,7 @@ def read_tracks(path: Path, key: str, problems: Problems) -> dict[str, str]:
         Folder of each song below the music folder by the song's name, in the order of the list.
     """
     data = read_metadata(path, key, problems)
-    if data is None:
+    if data is UNREADABLE:
         return {}
     if not isinstance(data, list):
         what = f"{path}: holds {_json_type(data)}, but must hold a list of songs"

@@ -371,19 +371,22 @@ def _leftovers(folder: Path) -> Iterator[Path]:
     return folder.glob(".*.tmp.wav")
 
 
-ENTRY = EntryPoint(
-    name="generate_at_mic_musdb18",
-    task=generate_at_mic_music,
-    summary="filter MUSDB18-HQ to the hearing-aid microphones for all scenes",
-    examples=(
-        "python generate_at_mic_musdb18.py path.root=cadenza_data",
-        "python generate_at_mic_musdb18.py path.root=cadenza_data n_workers=4",
-        "python generate_at_mic_musdb18.py path.root=cadenza_data "
-        "path.output_music_dir=/big/at_mic_music",
-    ),
-    config_name="generate_dataset",
-    schema=GenerateConfig,
-)
+def main() -> None:
+    """Run the script."""
+    EntryPoint(
+        name="generate_at_mic_musdb18",
+        task=generate_at_mic_music,
+        summary="filter MUSDB18-HQ to the hearing-aid microphones for all scenes",
+        examples=(
+            "python generate_at_mic_musdb18.py path.root=cadenza_data",
+            "python generate_at_mic_musdb18.py path.root=cadenza_data n_workers=4",
+            "python generate_at_mic_musdb18.py path.root=cadenza_data "
+            "path.output_music_dir=/big/at_mic_music",
+        ),
+        config_name="generate_dataset",
+        schema=GenerateConfig,
+    ).run()
+
 
 if __name__ == "__main__":
-    ENTRY.run()
+    main()

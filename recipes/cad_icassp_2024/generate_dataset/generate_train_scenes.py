@@ -256,18 +256,21 @@ def run(config: GenerateConfig) -> None:
     generate_scene_listener(config)
 
 
-ENTRY = EntryPoint(
-    name="generate_train_scenes",
-    task=run,
-    summary="draw the scenes of the training set and the listeners of each scene",
-    examples=(
-        "python generate_train_scenes.py path.root=cadenza_data",
-        "python generate_train_scenes.py path.root=cadenza_data scene.number_scenes_per_song=2",
-        "python generate_train_scenes.py path.root=cadenza_data overwrite=true",
-    ),
-    config_name="generate_dataset",
-    schema=GenerateConfig,
-)
+def main() -> None:
+    """Run the script."""
+    EntryPoint(
+        name="generate_train_scenes",
+        task=run,
+        summary="draw the scenes of the training set and the listeners of each scene",
+        examples=(
+            "python generate_train_scenes.py path.root=cadenza_data",
+            "python generate_train_scenes.py path.root=cadenza_data scene.number_scenes_per_song=2",
+            "python generate_train_scenes.py path.root=cadenza_data overwrite=true",
+        ),
+        config_name="generate_dataset",
+        schema=GenerateConfig,
+    ).run()
+
 
 if __name__ == "__main__":
-    ENTRY.run()
+    main()

@@ -12,6 +12,7 @@ import soundfile
 import soxr
 from hydra import compose, initialize_config_dir
 
+from recipes.cad_icassp_2024.config import register_configs
 from recipes.cad_icassp_2024.dataset import (
     SONG_FILES,
     DataPaths,
@@ -28,6 +29,7 @@ from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, wri
 
 def data_paths(root: Path, *overrides: str) -> DataPaths:
     """Paths as the real configuration gives them."""
+    register_configs()
     with initialize_config_dir(str(ROOT / "config"), version_base="1.3"):
         return DataPaths.from_config(compose("config", [f"path.root='{root}'", *overrides]).path)
 

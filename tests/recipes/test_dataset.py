@@ -12,7 +12,7 @@ import soundfile
 import soxr
 from hydra import compose, initialize_config_dir
 
-from recipes.cad_icassp_2024.config import register_configs
+import recipes.cad_icassp_2024.entry  # noqa: F401 - tells Hydra the schemas
 from recipes.cad_icassp_2024.dataset import (
     SONG_FILES,
     DataPaths,
@@ -29,7 +29,6 @@ from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, wri
 
 def data_paths(root: Path, *overrides: str) -> DataPaths:
     """Paths as the real configuration gives them."""
-    register_configs()
     with initialize_config_dir(str(ROOT / "config"), version_base="1.3"):
         return DataPaths.from_config(compose("config", [f"path.root='{root}'", *overrides]).path)
 

@@ -13,11 +13,11 @@ import soxr
 from hydra import compose, initialize_config_dir
 
 import recipes.cad_icassp_2024.entry  # noqa: F401 - tells Hydra the schemas
+from recipes.cad_icassp_2024.audio_files import OnDisk
 from recipes.cad_icassp_2024.dataset import (
     SONG_FILES,
     DataPaths,
     Dataset,
-    OnDisk,
     mixture_id,
     seed_for,
     set_song_seed,

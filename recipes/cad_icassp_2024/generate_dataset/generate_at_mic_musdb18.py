@@ -22,14 +22,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from clarity.utils.file_io import write_signal
 from recipes.cad_icassp_2024 import metadata
-from recipes.cad_icassp_2024.dataset import (
-    SONG_FILES,
+from recipes.cad_icassp_2024.audio_files import (
     OnDisk,
     audio_problems,
-    mixture_id,
+    find_on_disk,
     read_stereo,
     song_problems,
 )
+from recipes.cad_icassp_2024.dataset import SONG_FILES, mixture_id
 from recipes.cad_icassp_2024.entry import EntryPoint
 from recipes.cad_icassp_2024.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
@@ -152,7 +152,7 @@ def generate_at_mic_music(cfg: Any) -> None:
     config = as_generate_config(cfg)
     songs = plan_songs(config)
     listing = {song.name: song.entry(config.path.split) for song in songs}
-    listing_path = _find(config.path.output_music_file)
+    listing_path = find_on_disk(config.path.output_music_file)
     check_generated(listing_path, listing, config.overwrite)
     write_missing_songs(songs, config)
     write_generated(listing_path, listing, config.overwrite)
@@ -205,16 +205,16 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
     """
     path = config.path
     problems = Problems()
-    tracks_file = _find(path.music_file)
+    tracks_file = find_on_disk(path.music_file)
     tracks = metadata.read_tracks(tracks_file, "path.music_file", problems)
     positions = metadata.read_table(
-        _find(path.head_loudspeaker_positions_file),
+        find_on_disk(path.head_loudspeaker_positions_file),
         "path.head_loudspeaker_positions_file",
         problems,
         metadata.parse_head_position,
     )
     scenes = metadata.read_table(
-        _find(path.scene_file), "path.scene_file", problems, metadata.parse_scene
+        find_on_disk(path.scene_file), "path.scene_file", problems, metadata.parse_scene
     )
     if tracks:
         _note_unknown_ids(scenes, dict.fromkeys(tracks), tracks_file, positions, problems)
@@ -236,10 +236,6 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
         )
         for song, position in wanted
     ]
-
-
-def _find(path: str) -> Path:
-    return OnDisk().find(Path(path).expanduser())
 
 
 def _note_unknown_ids(

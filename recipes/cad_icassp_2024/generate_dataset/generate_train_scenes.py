@@ -15,7 +15,8 @@ import numpy as np
 
 from clarity.utils.file_io import write_json
 from recipes.cad_icassp_2024 import metadata
-from recipes.cad_icassp_2024.dataset import OnDisk, set_song_seed
+from recipes.cad_icassp_2024.audio_files import find_on_disk
+from recipes.cad_icassp_2024.dataset import set_song_seed
 from recipes.cad_icassp_2024.entry import EntryPoint
 from recipes.cad_icassp_2024.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
@@ -143,7 +144,7 @@ def generate_scenes(cfg: Any) -> None:
     config = as_generate_config(cfg)
     path = config.path
     problems = Problems()
-    tracks = metadata.read_tracks(_find(path.music_file), "path.music_file", problems)
+    tracks = metadata.read_tracks(find_on_disk(path.music_file), "path.music_file", problems)
     gains = _ids(path.gains_file, "path.gains_file", metadata.parse_gains, problems)
     positions = _ids(
         path.head_loudspeaker_positions_file,
@@ -181,13 +182,9 @@ def generate_scene_listener(cfg: Any) -> None:
     write_generated(Path(path.scene_listeners_file), drawn, config.overwrite)
 
 
-def _find(path: str) -> Path:
-    return OnDisk().find(Path(path).expanduser())
-
-
 def _ids(path: str, key: str, parse: Callable[..., Any], problems: Problems) -> list[str]:
     """Read a file of entries and keep their ids, in order."""
-    return list(metadata.read_table(_find(path), key, problems, parse).entries)
+    return list(metadata.read_table(find_on_disk(path), key, problems, parse).entries)
 
 
 def write_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> None:

@@ -131,6 +131,12 @@ def test_silence_stays_silence_and_never_becomes_nan() -> None:
     assert np.array_equal(normalise_lufs_level(silence, silence, SAMPLE_RATE), silence)
 
 
+def test_what_is_below_the_gate_is_not_pulled_up() -> None:
+    hiss = 1e-6 * np.random.default_rng(3).standard_normal((SAMPLE_RATE, 2))
+    noise = 1e5 * hiss
+    assert np.array_equal(normalise_lufs_level(hiss, noise, SAMPLE_RATE), hiss)
+
+
 def test_a_silent_stem_gives_a_silent_file(data: TinyDataset) -> None:
     path = data.root / "audio" / "music" / "train" / "Song A" / "vocals.wav"
     soundfile.write(path, np.zeros((44100, 2)), 44100, subtype="PCM_16")

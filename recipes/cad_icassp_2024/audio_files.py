@@ -30,7 +30,7 @@ def find_on_disk(path: str | Path) -> Path:
 
     Parameters
     ----------
-    path
+    path : str or Path
         The expected path, as the user typed it.
 
     Returns
@@ -57,7 +57,7 @@ class OnDisk:
 
         Parameters
         ----------
-        path
+        path : Path
             The expected path.
 
         Returns
@@ -93,7 +93,7 @@ def audio_problems(songs: Iterable[Mapping[str, Path]]) -> list[str]:
 
     Parameters
     ----------
-    songs
+    songs : iterable of mapping of str to Path
         Paths by name (``mixture`` or a stem), for each song.
 
     Returns
@@ -113,7 +113,7 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
 
     Parameters
     ----------
-    files
+    files : mapping of str to Path
         Paths by name (``mixture`` or a stem).
 
     Returns
@@ -176,11 +176,11 @@ def read_stereo(
 
     Parameters
     ----------
-    path
+    path : Path
         The file.
-    sample_rate
+    sample_rate : int, optional
         Wanted rate in Hz; None takes the file's.
-    allow_resample
+    allow_resample : bool
         Resample a file of another rate (soxr, HQ); without it, that is an error.
 
     Returns

@@ -37,7 +37,7 @@ def seed_for(text: str) -> int:
 
     Parameters
     ----------
-    text
+    text : str
         A song's name, a scene's id, or any other text.
 
     Returns
@@ -53,7 +53,7 @@ def set_song_seed(song: str) -> None:
 
     Parameters
     ----------
-    song
+    song : str
         A song's name, a scene's id, or any other text.
     """
     np.random.seed(seed_for(song))
@@ -69,7 +69,7 @@ def existing_root(root: str | Path) -> Path:
 
     Parameters
     ----------
-    root
+    root : str or Path
         ``path.root``, as the user typed it.
 
     Returns
@@ -98,13 +98,14 @@ class DataPaths:
 
     Attributes
     ----------
-    root
+    root : Path
         Folder of the data set.
-    split
+    split : str
         train, valid or test; part of the file names.
-    metadata_dir, music_dir
+    metadata_dir, music_dir : Path
         Folders of the JSON files and of the at-mic music.
-    gains_file, head_positions_file, listeners_file, music_file, scenes_file, scene_listeners_file
+    gains_file, head_positions_file, listeners_file : Path
+    music_file, scenes_file, scene_listeners_file : Path
         The JSON files.
     """
 
@@ -125,7 +126,7 @@ class DataPaths:
 
         Parameters
         ----------
-        config
+        config : PathConfig or DictConfig
             Anything with the attributes of this class: strings or paths.
 
         Returns
@@ -151,15 +152,15 @@ class Scene:
 
     Attributes
     ----------
-    id
+    id : str
         Scene id, ``scene_10001``.
-    song
+    song : str
         Name of the song before it was filtered with the head's impulse responses.
-    head_position
+    head_position : str
         Id of the head and loudspeaker positions.
-    gain_id
+    gain_id : str
         Id of the gain set.
-    gains_db
+    gains_db : mapping of str to float
         The gain of each stem, dB.
     """
 
@@ -194,13 +195,13 @@ class Dataset:
 
     Attributes
     ----------
-    paths
+    paths : DataPaths
         Where everything lies.
     scenes, listeners
         By id, in the order of their files.
-    pairs
+    pairs : tuple of Pair
         All pairs, in the order of the file of scene listeners.
-    song_folders
+    song_folders : dict of str to str
         Folder of every at-mic song, below ``paths.music_dir``, by `Scene.mixture_id`.
     """
 
@@ -221,7 +222,7 @@ class Dataset:
 
         Parameters
         ----------
-        paths
+        paths : DataPaths
             Where the files lie.
 
         Returns
@@ -246,11 +247,11 @@ class Dataset:
 
         Parameters
         ----------
-        batch
+        batch : int
             Which batch, from 0.
-        n_batches
+        n_batches : int
             How many batches the pairs are dealt out to.
-        small_test
+        small_test : bool
             Deal out every 15th pair only.
 
         Returns
@@ -276,9 +277,9 @@ class Dataset:
 
         Parameters
         ----------
-        scene
+        scene : Scene
             The scene.
-        name
+        name : str
             ``mixture`` or a stem.
 
         Returns
@@ -294,9 +295,9 @@ class Dataset:
 
         Parameters
         ----------
-        pairs
+        pairs : iterable of Pair
             The pairs to be worked on.
-        names
+        names : sequence of str
             Which files of each song: ``mixture`` and stems.
 
         Returns
@@ -314,11 +315,11 @@ class Dataset:
 
         Parameters
         ----------
-        scene
+        scene : Scene
             The scene.
-        name
+        name : str
             ``mixture`` or a stem.
-        sample_rate
+        sample_rate : int
             Wanted rate in Hz; a file of another rate is resampled.
 
         Returns

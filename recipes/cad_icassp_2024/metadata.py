@@ -79,11 +79,11 @@ class Table(Generic[T]):
 
     Attributes
     ----------
-    path
+    path : Path
         The file.
-    entries
+    entries : dict of str to T
         The well-formed entries by id, in the order of the file.
-    ids
+    ids : frozenset of str, optional
         The ids of all entries, malformed ones too; None if the file could not be read.
     """
 
@@ -102,9 +102,9 @@ class HeadPosition:
 
     Attributes
     ----------
-    subject, mic
+    subject, mic : str
         Whose head, and which microphone of the hearing aid.
-    left_angle, right_angle
+    left_angle, right_angle : float
         Azimuth of the loudspeakers in degrees; the left one's is negative.
     """
 
@@ -193,11 +193,11 @@ def read_metadata(path: Path, key: str, problems: Problems) -> Any:
 
     Parameters
     ----------
-    path
+    path : Path
         The file.
-    key
+    key : str
         The configuration key that gives the path, for the message.
-    problems
+    problems : Problems
         Where to note what is wrong.
 
     Returns
@@ -255,9 +255,9 @@ def read_table(
     ----------
     path, key, problems
         As for `read_metadata`.
-    parse
+    parse : callable
         Makes an entry of its JSON value; reports what is wrong with it and returns None.
-    check_id
+    check_id : callable
         Says what is wrong with an id.
 
     Returns

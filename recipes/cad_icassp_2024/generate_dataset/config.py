@@ -90,7 +90,7 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
 
     Parameters
     ----------
-    cfg
+    cfg : GenerateConfig or DictConfig
         A `GenerateConfig`, or what Hydra composed. Keys of pyClarity's that mean nothing here
         (``path.tracklist_file``, ``hydra``) are passed over.
 
@@ -125,7 +125,7 @@ def generate_config(root: str | Path, **values: Any) -> GenerateConfig:
 
     Parameters
     ----------
-    root
+    root : str or Path
         The data set's folder.
     **values
         Other keys by their dotted name with ``__`` for the dot: ``scene__number_scenes_per_song``.

@@ -65,13 +65,13 @@ class AtMicSong:
 
     Attributes
     ----------
-    song, head_position
+    song, head_position : str
         Ids in the metadata.
-    source
+    source : dict of str to Path
         The five files to be filtered.
-    hrtfs
+    hrtfs : HrtfPair
         Impulse responses to filter them with.
-    folder
+    folder : Path
         Where the five results go.
     """
 
@@ -115,9 +115,9 @@ def find_precreated_samples(source_dir: str | Path, split: str = "train") -> lis
 
     Parameters
     ----------
-    source_dir
+    source_dir : str or Path
         Folder of the at-mic music.
-    split
+    split : str
         Folder in it.
 
     Returns
@@ -163,9 +163,9 @@ def write_missing_songs(songs: Sequence[AtMicSong], config: GenerateConfig) -> N
 
     Parameters
     ----------
-    songs
+    songs : sequence of AtMicSong
         The songs, from `plan_songs`.
-    config
+    config : GenerateConfig
         The configuration.
 
     Raises
@@ -190,7 +190,7 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
 
     Parameters
     ----------
-    config
+    config : GenerateConfig
         The configuration.
 
     Returns
@@ -281,9 +281,9 @@ def check_disk_space(songs: Sequence[AtMicSong], folder: Path) -> None:
 
     Parameters
     ----------
-    songs
+    songs : sequence of AtMicSong
         Songs to be written.
-    folder
+    folder : Path
         Where they go; need not be there yet.
 
     Raises
@@ -339,11 +339,11 @@ def write_at_mic_song(
 
     Parameters
     ----------
-    song
+    song : AtMicSong
         The song.
-    sample_rate
+    sample_rate : int
         Rate of the results in Hz.
-    stopped
+    stopped : threading.Event, optional
         Ends the work between two files when it is set.
 
     Raises

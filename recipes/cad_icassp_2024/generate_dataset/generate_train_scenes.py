@@ -38,9 +38,9 @@ def choose_samples(source: Sequence[T], size: int) -> list[T]:
 
     Parameters
     ----------
-    source
+    source : sequence
         What to draw from.
-    size
+    size : int
         How many to draw.
 
     Returns
@@ -60,11 +60,11 @@ def draw_scenes(
 
     Parameters
     ----------
-    songs
+    songs : iterable of str
         Names; a song's name seeds its draws.
-    gains, head_positions
+    gains, head_positions : sequence of str
         Ids to draw from, in the order of their files.
-    n_per_song
+    n_per_song : int
         Scenes for each song.
 
     Returns
@@ -111,11 +111,11 @@ def draw_scene_listeners(
 
     Parameters
     ----------
-    scenes
+    scenes : iterable of str
         Scene ids.
-    listeners
+    listeners : sequence of str
         Listener ids to draw from, in the order of their file.
-    n_per_scene
+    n_per_scene : int
         Listeners for each scene; where there are fewer, all of them.
 
     Returns
@@ -192,11 +192,11 @@ def write_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> Non
 
     Parameters
     ----------
-    path
+    path : Path
         The JSON file.
-    data
+    data : mapping of str to object
         Entries by id.
-    overwrite
+    overwrite : bool
         Replace a file whose entries would change or go.
 
     Raises

@@ -24,7 +24,7 @@ class HrtfPair:
 
     Attributes
     ----------
-    left, right
+    left, right : ndarray
         Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
     """
 
@@ -39,12 +39,12 @@ def load_hrtf_signals(
 
     Parameters
     ----------
-    hrtf_path
+    hrtf_path : str or Path
         Folder of the files ``{mic}-{subject}-{n|p}{angle}.wav``.
-    hp
+    hp : mapping of str to object
         Entry of the head positions: ``subject``, ``mic``, ``left_angle``, ``right_angle``
         (degrees, the left one negative).
-    sample_rate
+    sample_rate : int, optional
         Rate in Hz that the files must have; None takes any.
 
     Returns
@@ -79,9 +79,9 @@ def apply_hrtf(
 
     Parameters
     ----------
-    signal
+    signal : ndarray
         What the loudspeakers play, shape (samples, 2): left, right.
-    hrtf_left, hrtf_right
+    hrtf_left, hrtf_right : ndarray
         Impulse responses of the left and the right loudspeaker, shape (taps, 2): left ear, right
         ear.
 
@@ -117,11 +117,11 @@ def normalise_lufs_level(
 
     Parameters
     ----------
-    signal
+    signal : ndarray
         Signal to be scaled, shape (samples,) or (samples, channels).
-    reference_signal
+    reference_signal : ndarray
         Signal whose loudness is wanted, of the same rate.
-    sample_rate
+    sample_rate : float
         Rate of both in Hz.
 
     Returns

@@ -78,7 +78,7 @@ def make_demo_data(root: Path) -> GenerateConfig:
 
     Parameters
     ----------
-    root
+    root : Path
         Its folder, made if missing.
 
     Returns
@@ -190,9 +190,9 @@ def decode_stems(path: Path, n_streams: int) -> list[np.ndarray]:
 
     Parameters
     ----------
-    path
+    path : Path
         The file.
-    n_streams
+    n_streams : int
         How many streams it must have.
 
     Returns

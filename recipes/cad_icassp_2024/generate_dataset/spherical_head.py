@@ -32,9 +32,9 @@ def incidence_deg(azimuth_deg: float, ear_azimuth_deg: float) -> float:
 
     Parameters
     ----------
-    azimuth_deg
+    azimuth_deg : float
         Azimuth of the source in degrees, 0 in front, negative to the left.
-    ear_azimuth_deg
+    ear_azimuth_deg : float
         Azimuth of the ear.
 
     Returns
@@ -53,7 +53,7 @@ def arrival_time_s(incidence: float) -> float:
 
     Parameters
     ----------
-    incidence
+    incidence : float
         Angle between source and ear in degrees, 0 to 180.
 
     Returns
@@ -72,7 +72,7 @@ def shadow_gain(incidence: float) -> float:
 
     Parameters
     ----------
-    incidence
+    incidence : float
         Angle between source and ear in degrees, 0 to 180.
 
     Returns
@@ -93,9 +93,9 @@ def shadow_filter(incidence: float, sample_rate: float) -> tuple[FloatArray, Flo
 
     Parameters
     ----------
-    incidence
+    incidence : float
         Angle between source and ear in degrees, 0 to 180.
-    sample_rate
+    sample_rate : float
         In Hz.
 
     Returns
@@ -117,11 +117,11 @@ def spherical_head_hrir(
 
     Parameters
     ----------
-    azimuth_deg
+    azimuth_deg : float
         Azimuth of the loudspeaker in degrees, 0 in front, negative to the left.
-    sample_rate
+    sample_rate : int
         In Hz.
-    n_taps
+    n_taps : int
         Length of the responses.
 
     Returns

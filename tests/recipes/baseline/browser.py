@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through chromedriver's WebDriver protocol with the standard library."""
+"""A headless Chromium, driven through chromedriver by means of the standard library."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+        self.devtools("Emulation.setScrollbarsHidden", hidden=True)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.devtools("Emulation.setEmulatedMedia", features=[feature])
 

@@ -1,0 +1,108 @@
+"""Report: one HTML page about one experiment or several, with its plots as PNG beside it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from recipes.cad_icassp_2024.baseline.reporting.figures import Plot
+from recipes.cad_icassp_2024.baseline.reporting.page import Page, write_page
+from recipes.cad_icassp_2024.baseline.reporting.players import (
+    Extremes,
+    find_extremes,
+    write_players,
+)
+from recipes.cad_icassp_2024.baseline.reporting.plots import make_audiogram, make_plots
+from recipes.cad_icassp_2024.baseline.reporting.results import load_results
+from recipes.cad_icassp_2024.baseline.reporting.statistics import (
+    paired_differences,
+    summarise,
+    terminal_table,
+)
+from recipes.cad_icassp_2024.config import Config, as_config
+from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.entry import EntryPoint
+
+log = logging.getLogger(__name__)
+
+
+def report(config: DictConfig | Config) -> None:
+    """Write the report of one experiment folder or several, and log a summary.
+
+    Plots and sounds lie beside the page, in ``{its name}_files``.
+
+    Parameters
+    ----------
+    config : Config, or what Hydra composed
+        ``report.folders``, ``report.output`` and ``report.audio``.
+
+    Raises
+    ------
+    RecipeError
+        When a folder has no scores or they are not of this data set, or music is missing.
+    """
+    settings: Config = as_config(config)
+    dataset = Dataset.load(DataPaths.from_config(settings.path))
+    results = load_results(dataset, report_folders(settings))
+    path = report_file(settings)
+    files = path.with_name(f"{path.stem}_files")
+
+    summaries = summarise(results.scores)
+    extremes = [find_extremes(results, name) for name in results.separators]
+    examples = [example for both in extremes for example in both.examples]
+    players = (
+        write_players(settings, results, examples, files / "audio") if settings.report.audio else {}
+    )
+    page = Page(
+        results=results,
+        summaries=summaries,
+        differences=paired_differences(results.scores),
+        plots=list(tqdm(make_plots(results, files), desc="plots", unit="plot", disable=None)),
+        extremes=extremes,
+        audiograms=_audiograms(extremes, files),
+        players=players,
+    )
+    write_page(page, path)
+    log.info("Mean HAAQI\n%s\nThe report: %s", terminal_table(summaries), path.resolve())
+
+
+def report_folders(config: Config) -> list[Path]:
+    """Return the experiment folders that a report is about."""
+    names = config.report.folders or [config.path.exp_folder]
+    return [Path(name).expanduser() for name in names]
+
+
+def report_file(config: Config) -> Path:
+    """Return where the page of a report goes."""
+    if config.report.output is not None:
+        return Path(config.report.output).expanduser()
+    return report_folders(config)[0] / "report.html"
+
+
+def _audiograms(extremes: Sequence[Extremes], folder: Path) -> dict[str, Plot]:
+    """Draw the audiogram of every listener who is shown, once."""
+    shown = [example.pair.listener for both in extremes for example in both.examples]
+    listeners = {listener.id: listener for listener in shown}
+    return {name: make_audiogram(listener, folder) for name, listener in listeners.items()}
+
+
+def main() -> None:
+    """Run the script."""
+    EntryPoint(
+        "report",
+        report,
+        "show the scores of one experiment or several in an HTML page",
+        (
+            "python report.py path.root=cadenza_data path.exp_folder=exp/demucs",
+            "python report.py path.root=cadenza_data 'report.folders=[exp/hpss,exp/oracle]'",
+            "python report.py path.root=cadenza_data report.audio=true",
+        ),
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""How figures are drawn: in two sets of colours, as SVG for the page, as PNG beside it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from clarity.utils.file_io import atomic_path
+
+DPI = 200  # of PNG files, and of the bitmaps in SVG
+
+FONT = "DejaVu Sans"
+
+_SETTINGS: Any = {
+    "font.size": 9,
+    "font.family": FONT,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "legend.frameon": False,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "svg.fonttype": "none",  # the page's own font, and text that can be searched
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """The colours of a figure.
+
+    Attributes
+    ----------
+    ink, muted, grid, ground : str
+        Text and lines; labels of less weight; the grid; what it is all drawn on.
+    series : tuple of str
+        Colours of the separators, in order; distinguishable to the colour-blind.
+    dots : tuple of str
+        The same for points that are drawn as a bitmap.
+    """
+
+    ink: str
+    muted: str
+    grid: str
+    ground: str
+    series: tuple[str, ...]
+    dots: tuple[str, ...]
+
+    def colour(self, index: int) -> str:
+        """Return the colour of a separator."""
+        return self.series[index % len(self.series)]
+
+    def dot_colour(self, index: int, *, bitmap: bool) -> str:
+        """Return the colour of a separator's points."""
+        return self.dots[index % len(self.dots)] if bitmap else self.colour(index)
+
+
+# After M. Okabe and K. Ito, "Color Universal Design", 2008, with the light ones darkened for white
+# paper. The page has its own shades for light and dark: see report.css.
+PAPER = Style(
+    ink="#1c2126",
+    muted="#5a636d",
+    grid="#e3e6ea",
+    ground="#ffffff",
+    series=("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8"),
+    dots=("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8"),
+)
+
+# Stand-ins that `svg_markup` turns into the page's CSS variables; no figure has these otherwise.
+_VARIABLES = {
+    "#010203": "--ink",
+    "#010204": "--muted",
+    "#010205": "--grid",
+    "#010206": "--card",
+    **{f"#0102a{index}": f"--series-{index + 1}" for index in range(len(PAPER.series))},
+}
+SCREEN = Style(
+    ink="#010203",
+    muted="#010204",
+    grid="#010205",
+    ground="#010206",
+    series=tuple(colour for colour in _VARIABLES if colour.startswith("#0102a")),
+    # A bitmap cannot follow the page: middling shades that show on white and on black.
+    dots=("#2f8fce", "#dd6b37", "#1f9e7a", "#c26a9d", "#b08a1e", "#5b9dc0"),
+)
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+Draw = Callable[[Style], Figure]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure of the page.
+
+    Attributes
+    ----------
+    name : str
+        Name of its PNG file, without the suffix.
+    title, caption : str
+        What stands above and below it.
+    alternative : str
+        What it shows, for those who cannot see it.
+    svg : Markup
+        The figure itself.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alternative: str
+    svg: Markup
+
+
+def make_plot(
+    name: str, title: str, caption: str, alternative: str, draw: Draw, folder: Path
+) -> Plot:
+    """Draw a figure for the page and write it as PNG.
+
+    Parameters
+    ----------
+    name, title, caption, alternative : str
+        As for `Plot`.
+    draw : callable
+        Returns the figure in a given style.
+    folder : Path
+        Where the PNG goes.
+    """
+    write_png(draw, folder / f"{name}.png")
+    return Plot(name, title, caption, alternative, svg_markup(draw, name, alternative))
+
+
+def write_png(draw: Draw, path: Path) -> None:
+    """Write a figure as PNG on white, whole or not at all."""
+    with mpl.rc_context(_SETTINGS), atomic_path(path) as temporary:
+        draw(PAPER).savefig(temporary, dpi=DPI, facecolor=PAPER.ground, metadata={"Software": None})
+
+
+def svg_markup(draw: Draw, name: str, alternative: str) -> Markup:
+    """Return a figure as an SVG element to stand in the page.
+
+    Its colours follow the page, and its ids begin with its name, so that several of them get along
+    in one page. The same figure gives the same text.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns the figure in a given style.
+    name : str
+        Unique in the page.
+    alternative : str
+        What the figure shows, for screen readers.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}):
+        draw(SCREEN).savefig(
+            buffer,
+            format="svg",
+            dpi=DPI,
+            transparent=True,
+            metadata={"Date": None, "Creator": None},
+        )
+    text = _with_own_ids(_with_page_style(buffer.getvalue()), name)
+    view_box = re.search(r'viewBox="([^"]*)"', text)
+    assert view_box is not None
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{view_box[1]}" role="img" aria-label="{escape(alternative)}">'
+    )
+    return Markup(opening + text.partition(">")[2])
+
+
+def _with_page_style(text: str) -> str:
+    """Return the SVG element alone, in the page's colours and font."""
+    text = text[text.index("<svg") :]
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    text = text.replace(f"'{FONT}'", "inherit")
+    # Matplotlib's style sheet would hold for the whole page.
+    unwanted = r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->"
+    return re.sub(unwanted, "", text, flags=re.DOTALL)
+
+
+def _with_own_ids(text: str, name: str) -> str:
+    """Return SVG whose ids, and references to them, begin with a name."""
+    prefix = anchor(name)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    return re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}-", text)
+
+
+def anchor(name: str) -> str:
+    """Return an id for a name; no two names have the same."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda match: f".{ord(match[0]):x}.", name)
+
+
+def new_figure(
+    width: float, height: float, n_rows: int = 1, n_columns: int = 1, **options: Any
+) -> Any:
+    """Return a figure of a size in inches and its axes, always as a two-dimensional array."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
+
+
+def dress(axes: Axes, style: Style, x_label: str, y_label: str, grid: str = "both") -> None:
+    """Label axes and give them the colours of a style."""
+    axes.set_xlabel(x_label, color=style.ink)
+    axes.set_ylabel(y_label, color=style.ink)
+    axes.title.set_color(style.ink)
+    axes.tick_params(colors=style.muted, length=0)
+    for spine in axes.spines.values():
+        spine.set_color(style.grid)
+    if grid:
+        axes.grid(axis=grid, color=style.grid, linewidth=0.8)  # type: ignore[arg-type]
+    legend = axes.get_legend()
+    if legend is not None:
+        for text in legend.get_texts():
+            text.set_color(style.ink)

@@ -48,9 +48,10 @@ def write_plugin(folder: Path) -> Path:
 
 def make_config(plugin: Path, root: Path, *overrides: str) -> Config:
     """Compose the real configuration with the separator from outside."""
+    chosen = any(override.startswith("separator=") for override in overrides)
     arguments = translate_overrides(
         [
-            "separator=my_shares",
+            *([] if chosen else ["separator=my_shares"]),
             f"path.root={root}",
             f"hydra.searchpath=[file://{plugin}]",
             *overrides,

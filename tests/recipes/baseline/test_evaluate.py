@@ -70,6 +70,23 @@ def test_the_whole_chain_gives_the_peers_scores(mini, plugin, golden, tmp_path):
     assert_scores(rows(tmp_path / "scores.csv"), rows(golden / "fixed_mix" / "scores.csv"), 1e-4)
 
 
+def test_the_ceiling_is_above_the_floor_and_the_floor_above_fixed_shares(
+    mini, plugin, golden, tmp_path
+):
+    means = {}
+    for name in ("oracle", "hpss"):
+        folder = f"path.exp_folder={tmp_path / name}"
+        config = make_config(plugin, mini, f"separator={name}", folder)
+        enhance(config)
+        run_calculate_aq(config)
+        scores = rows(tmp_path / name / "scores.csv")
+        means[name] = np.mean([float(row["score"]) for row in scores])
+    shares = np.mean([float(row["score"]) for row in rows(golden / "fixed_mix" / "scores.csv")])
+    # Figures of the day these were written: 0.6406, 0.5031 and 0.4983.
+    assert means["oracle"] > means["hpss"] + 0.1
+    assert means["hpss"] > shares
+
+
 def test_signals_of_the_tiny_data_set_are_the_peers(scored):
     for name, pair in CHAIN["pairs"].items():
         path = scored / "enhanced_signals" / f"{name}_remix.flac"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clarity.evaluator.ear_model.constants import HOP, LANES, MAX_LAG
 from clarity.evaluator.ear_model.jit import kernel
 from clarity.evaluator.ear_model.lane_fft import DIGIT_REVERSED, N_FFT, forward
+from clarity.evaluator.ear_model.lanes import add, load, mul, power, scale, store, sub
 
 LEAD = HOP * -(-MAX_LAG // HOP)
 """Samples of the processed signal before and after those of the reference: `MAX_LAG` in whole hops."""
@@ -44,16 +45,17 @@ def add_cross_spectrum(
         Z, as `forward` leaves it.
     row_of_bin : ndarray, shape (N_FFT,)
         Where each bin lies.
-    spectrum : ndarray, shape (N_BINS, 2, 4)
-        Sum of the real and imaginary parts.
+    spectrum : ndarray, shape (2 * N_BINS, 4)
+        Sum; real and imaginary parts in turn.
     """
     for k in range(N_BINS):
         i = row_of_bin[k]
         j = row_of_bin[(N_FFT - k) % N_FFT]
-        for lane in range(LANES):
-            a_re, a_im, b_re, b_im = re[i, lane], im[i, lane], re[j, lane], im[j, lane]
-            spectrum[k, 0, lane] += 2.0 * (a_re * b_im + a_im * b_re)
-            spectrum[k, 1, lane] += b_re * b_re + b_im * b_im - a_re * a_re - a_im * a_im
+        a_re, a_im, b_re, b_im = load(re, i), load(im, i), load(re, j), load(im, j)
+        product_im = add(mul(a_re, b_im), mul(a_im, b_re))
+        difference = sub(power(b_re, b_im), power(a_re, a_im))
+        store(spectrum, 2 * k, add(load(spectrum, 2 * k), scale(2.0, product_im)))
+        store(spectrum, 2 * k + 1, add(load(spectrum, 2 * k + 1), difference))
 
 
 @kernel
@@ -68,7 +70,7 @@ def correlation_peaks(
 
     Parameters
     ----------
-    envelope_spectrum, motion_spectrum : ndarray, shape (N_BINS, 2, 4)
+    envelope_spectrum, motion_spectrum : ndarray, shape (2 * N_BINS, 4)
         Sums of cross-spectra.
     row_of_bin, twiddles : ndarray
         Tables of the transform.
@@ -87,8 +89,8 @@ def correlation_peaks(
     for k in range(N_BINS):
         mirrored = (N_FFT - k) % N_FFT
         for lane in range(LANES):
-            e_re, e_im = envelope_spectrum[k, 0, lane], envelope_spectrum[k, 1, lane]
-            m_re, m_im = motion_spectrum[k, 0, lane], motion_spectrum[k, 1, lane]
+            e_re, e_im = envelope_spectrum[2 * k, lane], envelope_spectrum[2 * k + 1, lane]
+            m_re, m_im = motion_spectrum[2 * k, lane], motion_spectrum[2 * k + 1, lane]
             re[mirrored, lane] = e_re + m_im
             im[mirrored, lane] = m_re - e_im
             re[k, lane] = e_re - m_im

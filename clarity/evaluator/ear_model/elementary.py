@@ -22,16 +22,16 @@ _ROUND_TO_INTEGER = 1.5 * 2.0**52
 
 
 @kernel
-def log2(x: float) -> float:
-    """Logarithm to base 2 of a positive normal number.
-
-    With x = 2^k m, sqrt(1/2) <= m < sqrt(2), and s = (m - 1)/(m + 1): log2 x = k + 2 atanh(s)/ln 2.
-    """
+def split(x: float) -> tuple[float, float]:
+    """Exponent k and mantissa m of a positive normal number 2^k m, sqrt(1/2) <= m < sqrt(2)."""
     bits = np.float64(x).view(np.int64)
     exponent = (bits - _SQRT_HALF_BITS) >> 52
-    mantissa = np.int64(bits - (exponent << 52)).view(np.float64)
-    s = (mantissa - 1.0) / (mantissa + 1.0)
-    z = s * s
+    return np.float64(exponent), np.int64(bits - (exponent << 52)).view(np.float64)
+
+
+@kernel
+def atanh_series(z: float) -> float:
+    """2 atanh(s) / (s ln 2) as a polynomial of z = s^2, for |s| < 0.1716."""
     series = 0.2136589569658734
     series = series * z + 0.22091308422900802
     series = series * z + 0.262334352504264
@@ -39,8 +39,18 @@ def log2(x: float) -> float:
     series = series * z + 0.4121985858409005
     series = series * z + 0.5770780163455203
     series = series * z + 0.9617966939259898
-    series = series * z + 2.8853900817779268
-    return s * series + np.float64(exponent)
+    return series * z + 2.8853900817779268
+
+
+@kernel
+def log2(x: float) -> float:
+    """Logarithm to base 2 of a positive normal number.
+
+    With x = 2^k m and s = (m - 1)/(m + 1), log2 x = k + 2 atanh(s) / ln 2.
+    """
+    exponent, mantissa = split(x)
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    return s * atanh_series(s * s) + exponent
 
 
 @kernel

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.constants import LANES, N_BANDS, SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.jit import inlined, kernel
-from clarity.evaluator.ear_model.lanes import Lanes, add, load, mul, scale, store, sub
+from clarity.evaluator.ear_model.lanes import Lanes, add, load, mul, power, scale, store, sub
 
 LOWEST_HZ = 80.0
 HIGHEST_HZ = 8000.0
@@ -151,12 +151,6 @@ def rotate(cosine: Lanes, sine: Lanes, step: tuple[Lanes, Lanes]) -> tuple[Lanes
         sub(mul(cosine, step[0]), mul(sine, step[1])),
         add(mul(sine, step[0]), mul(cosine, step[1])),
     )
-
-
-@inlined
-def power(re: Lanes, im: Lanes) -> Lanes:
-    """Squared magnitude."""
-    return add(mul(re, re), mul(im, im))
 
 
 @inlined

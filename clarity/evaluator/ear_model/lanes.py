@@ -75,3 +75,9 @@ def positive(a: Lanes) -> Lanes:
         a[2] if a[2] > 0.0 else 0.0,
         a[3] if a[3] > 0.0 else 0.0,
     )
+
+
+@inlined
+def power(re: Lanes, im: Lanes) -> Lanes:
+    """Squared magnitude."""
+    return add(mul(re, re), mul(im, im))

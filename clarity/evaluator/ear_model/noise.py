@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.elementary import log2
+from clarity.evaluator.ear_model.elementary import atanh_series, split
 from clarity.evaluator.ear_model.jit import exact_kernel, kernel
 
 NOISE_LEVEL_DB = -10.0
@@ -188,12 +188,14 @@ def _twist(key: NDArray[np.uint32]) -> None:
 @kernel
 def _temper(key: NDArray[np.uint32], first: int, words: NDArray[np.uint32], at: int) -> None:
     """Outputs for the words of the key from `first` on, written to `words` from `at` on."""
-    for k in range(_N_KEY - first):
-        y = key[first + k]
+    # Slices, here and below: an index that might be negative keeps loops from vectorising.
+    key_part, words_part = key[first:], words[at:]
+    for k in range(key_part.size):
+        y = key_part[k]
         y ^= y >> np.uint32(11)
         y ^= (y << np.uint32(7)) & _TEMPER_B
         y ^= (y << np.uint32(15)) & _TEMPER_C
-        words[at + k] = y ^ (y >> np.uint32(18))
+        words_part[k] = y ^ (y >> np.uint32(18))
 
 
 @kernel
@@ -228,13 +230,13 @@ def _make_points(stream: Stream) -> int:
     bits of one word and b the upper 26 of the next. Nothing here may be fused: a squared radius
     that is rounded otherwise than NumPy rounds it could fall on the other side of the unit circle.
     """
-    words = stream.words.view(np.uint64)
+    words = stream.words[stream.position[_NEXT_WORD] : stream.position[_N_WORDS]]
     points, radius, accepted = stream.points, stream.radius, stream.accepted
-    first = stream.position[_NEXT_WORD] // 2
-    n_points = (stream.position[_N_WORDS] - stream.position[_NEXT_WORD]) // _WORDS_PER_POINT
+    n_points = words.size // _WORDS_PER_POINT
+    word_pairs = words[: _WORDS_PER_POINT * n_points].view(np.uint64)
     for i in range(2 * n_points):
-        a = (words[first + i] >> np.uint64(5)) & _LOW_27_BITS
-        b = words[first + i] >> np.uint64(38)
+        a = (word_pairs[i] >> np.uint64(5)) & _LOW_27_BITS
+        b = word_pairs[i] >> np.uint64(38)
         scaled = (_as_float(a) * 67108864.0 + _as_float(b)) * 2.0**-52
         points[i] = scaled - 1.0
     for i in range(n_points):
@@ -246,8 +248,15 @@ def _make_points(stream: Stream) -> int:
 
 @kernel
 def _normal_factor(radius: float) -> float:
-    """Factor sqrt(-2 ln(r) / r) of the polar method."""
-    return np.sqrt(_MINUS_TWO_LN_2 * log2(radius) / radius)
+    """Factor sqrt(-2 ln(r) / r) of the polar method, with the logarithm of elementary.log2.
+
+    The quotients s = (m - 1)/(m + 1) and 1/r share one division.
+    """
+    exponent, mantissa = split(radius)
+    inverse = 1.0 / ((mantissa + 1.0) * radius)
+    s = (mantissa - 1.0) * radius * inverse
+    log2_radius = s * atanh_series(s * s) + exponent
+    return np.sqrt(_MINUS_TWO_LN_2 * log2_radius * (mantissa + 1.0) * inverse)
 
 
 @kernel
@@ -266,24 +275,28 @@ def _draw_ahead(stream: Stream) -> None:
     for i in range(n_points):
         radius[i] = _normal_factor(radius[i])
     # Points outside the circle are written too, and written over by the next.
+    end = np.uint64(n_normals)
     for i in range(n_points):
-        normals[n_normals] = radius[i] * points[2 * i + 1]
-        normals[n_normals + 1] = radius[i] * points[2 * i]
-        n_normals += 2 * accepted[i]
+        normals[end] = radius[i] * points[2 * i + 1]
+        normals[end + np.uint64(1)] = radius[i] * points[2 * i]
+        end += np.uint64(2 * accepted[i])
+    n_normals = np.int64(end)
     position[_NEXT_NORMAL] = 0
     position[_N_NORMALS] = n_normals
 
 
 @kernel
-def draw(stream: Stream, out: NDArray[np.float64]) -> None:
-    """Draw standard normals.
+def add_normals(stream: Stream, gain: float, out: NDArray[np.float64]) -> None:
+    """Add `gain` times the next standard normals of a stream to a signal.
 
     Parameters
     ----------
     stream : Stream
         Where to draw from; advanced.
+    gain : float
+        Factor.
     out : ndarray, shape (n_draws,)
-        Receives the normals.
+        Signal, changed in place.
     """
     position, normals = stream.position, stream.normals
     done = 0
@@ -292,8 +305,9 @@ def draw(stream: Stream, out: NDArray[np.float64]) -> None:
             _draw_ahead(stream)
         first = position[_NEXT_NORMAL]
         n_draws = min(out.size - done, position[_N_NORMALS] - first)
-        for i in range(n_draws):
-            out[done + i] = normals[first + i]
+        target, ready = out[done : done + n_draws], normals[first : first + n_draws]
+        for i in range(target.size):
+            target[i] += gain * ready[i]
         position[_NEXT_NORMAL] = first + n_draws
         done += n_draws
 

@@ -27,7 +27,7 @@ from clarity.evaluator.ear_model.cochlea import Cochlea, compressed_hop
 from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES
 from clarity.evaluator.ear_model.jit import kernel
 from clarity.evaluator.ear_model.lane_fft import N_FFT, forward
-from clarity.evaluator.ear_model.noise import Stream, draw, open_stream
+from clarity.evaluator.ear_model.noise import add_normals, open_stream
 from clarity.evaluator.haaqi.covariance import MAX_SEGMENT_LAG, SEGMENT, segment_covariance
 from clarity.evaluator.haaqi.envelope import smooth_hop
 
@@ -127,8 +127,8 @@ def find_delays(
     envelope_re, envelope_im = np.zeros((N_FFT, LANES)), np.zeros((N_FFT, LANES))
     motion_re, motion_im = np.zeros((N_FFT, LANES)), np.zeros((N_FFT, LANES))
     envelope_kept, motion_kept = np.zeros((2 * LEAD, LANES)), np.zeros((2 * LEAD, LANES))
-    envelope_spectrum = np.zeros((N_BINS, 2, LANES))
-    motion_spectrum = np.zeros((N_BINS, 2, LANES))
+    envelope_spectrum = np.zeros((2 * N_BINS, LANES))
+    motion_spectrum = np.zeros((2 * N_BINS, LANES))
     energy[:] = 0.0
     for row in range(LEAD, 2 * LEAD, HOP):
         hop = (row - LEAD) // HOP
@@ -168,10 +168,11 @@ def _aligned_hop(
     for lane in range(LANES):
         row = (hop * HOP + lag[lane] + _RING) % _RING
         n_before_end = min(HOP, _RING - row)
+        tail = ring[row : row + n_before_end]
         for t in range(n_before_end):
-            out[t, lane] = ring[row + t, lane]
+            out[t, lane] = tail[t, lane]
         for t in range(n_before_end, HOP):
-            out[t, lane] = ring[row + t - _RING, lane]
+            out[t, lane] = ring[t - n_before_end, lane]
 
 
 @kernel
@@ -198,19 +199,9 @@ def _delay_hop(
     still wait: shape (4, 2 * HOP + longest delay).
     """
     for lane in range(LANES):
-        first = HOP + delay[lane]
+        entering = delayed[lane, HOP + delay[lane] :]
         for t in range(HOP):
-            delayed[lane, first + t] = x[t, lane]
-
-
-@kernel
-def _add_noise_hop(
-    stream: Stream, gain: float, normals: NDArray[np.float64], delayed: NDArray[np.float64]
-) -> None:
-    """Add threshold noise to the samples of one band that just entered its delay line."""
-    draw(stream, normals)
-    for t in range(HOP):
-        delayed[t] += gain * normals[t]
+            entering[t] = x[t, lane]
 
 
 @kernel
@@ -294,7 +285,6 @@ def compare(
     adaptation_states = np.zeros((2, 2, LANES))
     line = 2 * HOP + listening.delay.max()
     motion_lines, envelope_lines = np.zeros((2, LANES, line)), np.zeros((2, LANES, line))
-    normals = np.zeros(HOP)
     work = np.zeros((2, SEGMENT + 2 * MAX_SEGMENT_LAG))
     energy = np.zeros((1, LANES))
     streams = [
@@ -324,10 +314,9 @@ def compare(
         for lane in range(LANES):
             entered = slice(HOP + listening.delay[lane], 2 * HOP + listening.delay[lane])
             for s in range(2):
-                _add_noise_hop(
+                add_normals(
                     streams[s * LANES + lane],
                     listening.noise_gain,
-                    normals,
                     motion_lines[s, lane, entered],
                 )
             x, y = motion_lines[0, lane], motion_lines[1, lane]

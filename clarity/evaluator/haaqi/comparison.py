@@ -117,7 +117,6 @@ class CochlearComparison:
         counting = self.pool.submit(survey, generator, n, 2 * N_BANDS)
         reference_bank, processed_bank = self._banks(reference, processed)
         delay = _band_delays(reference_bank.filters, n)
-        states = counting.result()
         features = _empty_features(n)
         energies = np.zeros((2, N_BANDS))
 
@@ -127,13 +126,13 @@ class CochlearComparison:
                 (reference, processed),
                 (reference_bank, processed_bank),
                 delay,
-                states,
+                counting,
                 features,
                 energies,
             )
 
         _wait([self.pool.submit(run, group) for group in range(_N_GROUPS)])
-        leave_at(generator, states, 2 * N_BANDS)
+        leave_at(generator, counting.result(), 2 * N_BANDS)
         return Comparison(
             *features,
             self._spectrum_db(energies[0] / n, reference_bank),
@@ -172,7 +171,7 @@ class CochlearComparison:
         signals: tuple[NDArray[np.float64], NDArray[np.float64]],
         banks: tuple[_Bank, _Bank],
         delay: NDArray[np.int64],
-        states: StreamStates,
+        counting: Future[StreamStates],
         features: BandFeatures,
         energies: NDArray[np.float64],
     ) -> None:
@@ -186,6 +185,7 @@ class CochlearComparison:
         reference, processed = self._open(group, signals, banks, balance)
         lags = find_delays(reference, processed, _TABLES, energy)
         energies[:, lanes] = energy * np.stack([bank.filters.gain[lanes] ** 2 for bank in banks])
+        states = counting.result()  # was started first, so it cannot wait for this thread
         blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
         listening = Listening(
             full_scale_db=np.tile(self.level1 - self.loss.ihc_db[lanes], HOP),

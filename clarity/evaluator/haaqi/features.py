@@ -6,13 +6,14 @@ import logging
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+from scipy import fft, signal
 
 from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, N_BANDS, SAMPLE_RATE_HZ, TINY
 
 logger = logging.getLogger(__name__)
 
 N_CEPSTRA = 6
+_NEPER_PER_DB = np.log(10.0) / 20.0
 _FRAME_RATE_HZ = SAMPLE_RATE_HZ / ENVELOPE_HOP
 _N_MODULATION_TAPS = 129
 # The upper four of eight modulation bands; the last reaches up to half the frame rate.
@@ -38,7 +39,7 @@ def audible(levels_db: NDArray[np.float64], threshold_db: float) -> NDArray[np.b
     """
     total = np.zeros(levels_db.shape[1])
     for level_db in levels_db:  # band by band, to hold no copy of the matrix
-        total += 10.0 ** (level_db / 20.0)
+        total += np.exp(level_db * _NEPER_PER_DB)
     with np.errstate(divide="ignore"):
         return 20.0 * np.log10(total / N_BANDS) > threshold_db
 
@@ -97,18 +98,22 @@ def cepstral_correlation_high(
         Mean over four modulation bands and five cepstra, between 0 and 1.
     """
     correlations = [
-        _correlation(_modulation(x, taps), _modulation(y, taps))
+        _correlation(x, y)
         for taps in modulation_filters()
-        for x, y in zip(reference[1:], processed[1:], strict=True)
+        for x, y in zip(
+            _modulation(reference[1:], taps), _modulation(processed[1:], taps), strict=True
+        )
     ]
     return float(np.mean(correlations))
 
 
 def _modulation(x: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One modulation band of a cepstrum, centred on its samples, its mean removed."""
+    """One modulation band of every cepstrum, centred on its samples, its mean removed."""
+    n = x.shape[-1]
+    n_fft = fft.next_fast_len(n + taps.size - 1, real=True)
     half = taps.size // 2
-    filtered = signal.oaconvolve(x, taps)[half : half + x.size]
-    return filtered - filtered.mean()
+    filtered = fft.irfft(fft.rfft(x, n_fft) * fft.rfft(taps, n_fft), n_fft)[:, half : half + n]
+    return filtered - filtered.mean(axis=-1, keepdims=True)
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -105,14 +105,13 @@ def evaluate_haaqi(
     Transactions on Audio, Speech, and Language Processing 24(2), 354-365.
     """
     stream: RandomStream = np.random if random_state is None else random_state
-    x, y, has_level = _prepared(
-        to_model_rate(_checked(reference, "reference"), reference_sample_rate),
-        to_model_rate(_checked(processed, "processed"), processed_sample_rate),
-    )
-    if equalisation == NALR_MISSING:
-        x = _with_nalr(x, audiogram)
-    x, y = middle_ear(x), middle_ear(y)
+    x = to_model_rate(_checked(reference, "reference"), reference_sample_rate)
+    y = to_model_rate(_checked(processed, "processed"), processed_sample_rate)
     with ThreadPoolExecutor(n_threads or numba.config.NUMBA_NUM_THREADS) as pool:
+        x, y, has_level = _prepared(x, y, pool)
+        if equalisation == NALR_MISSING:
+            x = _with_nalr(x, audiogram)
+        x, y = pool.map(middle_ear, (x, y))
         model = CochlearComparison(audiogram, level1, pool)
         comparison = model.compare(x, y, stream)
     cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)
@@ -225,7 +224,7 @@ def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def _prepared(
-    reference: NDArray[np.float64], processed: NDArray[np.float64]
+    reference: NDArray[np.float64], processed: NDArray[np.float64], pool: ThreadPoolExecutor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Align the signals; also tells whether the processed one had a level after resampling."""
     has_level = bool(np.isfinite(processed).all())
@@ -233,7 +232,7 @@ def _prepared(
         logger.warning("The processed signal is silent and could not be resampled: HAAQI is NaN")
         processed = np.zeros_like(processed)
     if np.isfinite(reference).all():
-        reference, processed = align_and_prune(reference, processed)
+        reference, processed = align_and_prune(reference, processed, pool)
         if reference.size > 0:
             return reference, processed, has_level
     raise SilentReferenceError("the reference signal is silent: there is nothing to compare with")

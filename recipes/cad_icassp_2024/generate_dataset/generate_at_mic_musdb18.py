@@ -217,7 +217,8 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
         find_on_disk(path.scene_file), "path.scene_file", problems, metadata.parse_scene
     )
     if tracks:
-        _note_unknown_ids(scenes, dict.fromkeys(tracks), tracks_file, positions, problems)
+        known = Table(tracks_file, tracks, frozenset(tracks))
+        _note_unknown_ids(scenes, known, positions, problems)
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
     wanted = dict.fromkeys((s.music, s.head_position) for s in scenes.entries.values())
     used = dict.fromkeys(position for _, position in wanted)
@@ -240,16 +241,14 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
 
 def _note_unknown_ids(
     scenes: Table[SceneEntry],
-    tracks: dict[str, Any],
-    tracks_file: Path,
+    tracks: Table[str],
     positions: Table[metadata.HeadPosition],
     problems: Problems,
 ) -> None:
     """Note songs and head positions that a scene names and no file has."""
-    known_tracks = Table(tracks_file, tracks, frozenset(tracks))
     for scene_id, scene in scenes.entries.items():
         for what, wanted, table in (
-            ("song", scene.music, known_tracks),
+            ("song", scene.music, tracks),
             ("head position", scene.head_position, positions),
         ):
             if table.lacks(wanted):

@@ -69,6 +69,16 @@ def test_a_mistake_gets_one_message_and_exit_code_1(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("script", ["generate_train_scenes.py", "generate_at_mic_musdb18.py"])
+def test_help_explains_every_key_and_shows_three_commands(script: str, tmp_path: Path) -> None:
+    done = run(str(FOLDER / script), "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"python {script}") >= 3
+    for key in ("path.root", "path.hrtf_dir", "scene.number_scenes_per_song", "overwrite"):
+        assert f"\n  {key} " in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
 # Read off pyclarity 0.9.0 by inspect.signature; further arguments may follow if they are optional.
 SIGNATURES = {
     generate_at_mic_musdb18: {

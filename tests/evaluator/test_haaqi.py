@@ -1,0 +1,222 @@
+"""HAAQI against the peer's numbers, and its behaviour on odd input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from clarity.evaluator.haaqi import (
+    SilentReferenceError,
+    compute_haaqi,
+    evaluate_haaqi,
+    haaqi_v1,
+)
+from clarity.utils.audiogram import Audiogram
+from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair
+
+TOLERANCE = 1e-8
+REFERENCES = json.loads(
+    (Path(__file__).parent / "references" / "haaqi_references.json").read_text()
+)["pairs"]
+AUDIOGRAM = Audiogram([20, 25, 30, 35, 40, 45, 50, 55], FREQUENCIES_HZ)
+GOLDEN_CASES = [
+    *("clipped", "delayed_lowpass", "noisy_vocals", "flat_audiogram", "silent_gap"),
+    *("short_processed", "advanced", "very_short", "adds_nalr", "resampled_44k1"),
+    *("resampled_16k", "identical", "near_silent", "quiet_mild", "quiet_normal"),
+]
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    """White noise well above threshold."""
+    return 0.1 * np.random.RandomState(seed).standard_normal(n)
+
+
+def score(reference: np.ndarray, processed: np.ndarray, rate: float = 24000, **options):
+    """HAAQI with a stream of its own."""
+    return evaluate_haaqi(
+        reference,
+        rate,
+        processed,
+        rate,
+        AUDIOGRAM,
+        2,
+        options.pop("level1", 65.0),
+        random_state=np.random.RandomState(options.pop("seed", 1)),
+        **options,
+    )
+
+
+@pytest.mark.parametrize("name", GOLDEN_CASES)
+def test_golden_case(golden: Path, name: str) -> None:
+    folder = golden / "haaqi"
+    cases = {
+        case["name"]: case for case in json.loads((folder / "cases.json").read_text())["cases"]
+    }
+    assert set(cases) == set(GOLDEN_CASES)
+    case = cases[name]
+    reference, _ = soundfile.read(folder / case["reference"])
+    processed, _ = soundfile.read(folder / case["processed"])
+    np.random.seed(case["numpy_seed"])
+    combined, nonlinear, linear, raw = haaqi_v1(
+        reference,
+        case["reference_sample_rate"],
+        processed,
+        case["processed_sample_rate"],
+        Audiogram(case["audiogram_levels"], case["audiogram_frequencies"]),
+        case["equalisation"],
+        case["level1"],
+    )
+    expected = [case["haaqi"], case["nonlinear"], case["linear"], *case["raw"].values()]
+    np.testing.assert_allclose(
+        [combined, nonlinear, linear, *raw], expected, rtol=0, atol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_random_pair(name: str) -> None:
+    """Seven numbers as the peer gives them, and the random stream where the peer leaves it."""
+    pair, expected = make_pair(name), REFERENCES[name]
+    np.random.seed(pair.seed)
+    combined, nonlinear, linear, raw = haaqi_v1(
+        pair.reference,
+        pair.reference_rate,
+        pair.processed,
+        pair.processed_rate,
+        Audiogram(pair.levels, pair.frequencies),
+        pair.equalisation,
+        pair.level1,
+    )
+    _, key, position, has_gauss, gauss = np.random.get_state()
+    np.testing.assert_allclose(
+        [combined, nonlinear, linear, *raw], expected["values"], rtol=0, atol=TOLERANCE
+    )
+    digest = hashlib.sha256(np.asarray(key, "<u4").tobytes()).hexdigest()[:16]
+    assert [digest, position, has_gauss] == [
+        expected["random"][part] for part in ("key", "position", "has_gauss")
+    ]
+    assert gauss == pytest.approx(expected["random"]["gauss"], rel=1e-14)
+
+
+def test_threads_change_no_bit() -> None:
+    reference = noise(40000)
+    processed = np.clip(reference, -0.1, 0.1)
+    results = [score(reference, processed, n_threads=n) for n in (1, 2, 3, 8)]
+    assert all(result == results[0] for result in results)
+
+
+def test_two_ears_share_one_stream() -> None:
+    """The second of two calls goes on where the first stopped, whichever stream is used."""
+    reference, processed = noise(12000), noise(12000, 1)
+    own = np.random.RandomState(7)
+    np.random.seed(7)
+    for _ in range(2):
+        with_own = evaluate_haaqi(
+            reference, 24000, processed, 24000, AUDIOGRAM, 2, random_state=own
+        )
+        assert with_own == evaluate_haaqi(reference, 24000, processed, 24000, AUDIOGRAM, 2)
+        assert own.standard_normal() == np.random.standard_normal()
+
+
+def test_wrapper_order_and_empty_signals() -> None:
+    reference, processed = noise(12000), np.clip(noise(12000), -0.05, 0.05)
+    np.random.seed(3)
+    expected = haaqi_v1(reference, 24000, processed, 24000, AUDIOGRAM, 1, 80.0)[0]
+    np.random.seed(3)
+    assert compute_haaqi(processed, reference, 24000, 24000, AUDIOGRAM, 1, 80.0) == expected
+    empty = np.zeros(0)
+    state = np.random.get_state()[2]
+    assert compute_haaqi(empty, empty, 24000, 24000, AUDIOGRAM) == 1.0
+    assert compute_haaqi(processed, empty, 24000, 24000, AUDIOGRAM) == 0.0
+    with pytest.raises(ValueError, match="processed signal is empty"):
+        compute_haaqi(empty, reference, 24000, 24000, AUDIOGRAM)
+    assert np.random.get_state()[2] == state
+
+
+def test_silent_reference() -> None:
+    for rate in (24000, 44100):
+        with pytest.raises(SilentReferenceError, match="silent"):
+            score(np.zeros(12000), noise(12000), rate)
+    assert issubclass(SilentReferenceError, ValueError)
+    assert issubclass(SilentReferenceError, IndexError)
+
+
+def test_silent_processed() -> None:
+    """At 24 kHz a low score; at a rate that needs conversion NaN, as level matching gives 0/0."""
+    result = score(noise(12000), np.zeros(12000))
+    assert result.cep_high == 0.0
+    assert 0.0 < result.score < 0.2
+    result = score(noise(12000), np.zeros(12000), 16000)
+    assert np.isnan([result.score, result.nonlinear, result.linear, result.cep_high]).all()
+    assert np.isnan([result.d_loud, result.d_norm]).all()
+    assert result.bm_sync5 == 0.0
+
+
+def test_inaudible_reference_scores_as_published() -> None:
+    result = score(1e-6 * noise(12000), 1e-6 * noise(12000, 1))
+    assert result.raw == [0.0, 0.0, 1.0, 1.0]
+    assert result.score == pytest.approx(0.162, abs=1e-12)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["reference", "processed"])
+def test_not_finite(bad: float, which: str) -> None:
+    signals = {"reference": noise(12000), "processed": noise(12000, 1)}
+    signals[which][5000] = bad
+    with pytest.raises(ValueError, match=f"{which} signal holds 1 sample"):
+        score(**signals)
+
+
+@pytest.mark.parametrize("n", [1, 100, 383])
+def test_too_short(n: int) -> None:
+    with pytest.raises(ValueError, match=r"needs at least 384|needs at least 4\d\d"):
+        score(noise(n), noise(n))
+
+
+def test_wrong_shape_and_rate() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        score(np.zeros((12000, 2)), noise(12000))
+    with pytest.raises(ValueError, match="500 Hz"):
+        score(noise(12000), noise(12000), rate=400)
+    with pytest.raises(ValueError, match="16 ms"):
+        haaqi_v1(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, 2, segment_covariance=10)
+
+
+def test_float32_and_lists_are_float64() -> None:
+    reference, processed = noise(9600).astype(np.float32), noise(9600, 1).astype(np.float32)
+    expected = score(reference.astype(float), processed.astype(float))
+    assert score(reference, processed) == expected
+    assert score(reference.tolist(), processed[::1].tolist()) == expected
+
+
+def test_delay_and_polarity_hardly_matter() -> None:
+    """A property of the model: it lines the signals up, by the magnitude of their correlation."""
+    reference = noise(24000)
+    identical = score(reference, reference).score
+    late = np.concatenate((np.zeros(4800), reference))
+    padded = np.concatenate((reference, np.zeros(4800)))
+    assert score(padded, late).score == pytest.approx(identical, abs=1e-3)
+    assert score(reference, -reference).score == pytest.approx(identical, abs=0.03)
+
+
+@pytest.mark.slow
+def test_peak_memory_at_four_minutes() -> None:
+    """Under 0.6 GB for 240 s, measured in a process of its own."""
+    script = (
+        "import resource, numpy as np\n"
+        "from clarity.evaluator.haaqi import evaluate_haaqi\n"
+        "from clarity.utils.audiogram import Audiogram\n"
+        "x = np.random.RandomState(0).standard_normal(240 * 24000)\n"
+        "x *= 0.05\n"
+        "a = Audiogram([30] * 6, [250, 500, 1000, 2000, 4000, 6000])\n"
+        "evaluate_haaqi(x, 24000, x, 24000, a, 2)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert int(run.stdout) / 1024 < 600

@@ -181,7 +181,7 @@ def write_missing_songs(songs: Sequence[AtMicSong], config: GenerateConfig) -> N
     ]
     if len(missing) < len(songs):
         logger.info("%d of %d songs are there already", len(songs) - len(missing), len(songs))
-    check_disk_space(missing, Path(config.path.output_music_dir))
+    check_disk_space(missing, Path(config.path.output_music_dir).expanduser())
     _filter_all(missing, config.sample_rate, config.n_workers)
 
 

@@ -154,7 +154,7 @@ def generate_scenes(cfg: Any) -> None:
     )
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
     scenes = draw_scenes(tracks, gains, positions, config.scene.number_scenes_per_song)
-    write_generated(Path(path.scene_file), scenes, config.overwrite)
+    write_generated(find_on_disk(path.scene_file), scenes, config.overwrite)
 
 
 def generate_scene_listener(cfg: Any) -> None:
@@ -179,7 +179,7 @@ def generate_scene_listener(cfg: Any) -> None:
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
     n_per_scene = config.scene_listener.number_listeners_per_scene
     drawn = draw_scene_listeners(scenes, listeners, n_per_scene)
-    write_generated(Path(path.scene_listeners_file), drawn, config.overwrite)
+    write_generated(find_on_disk(path.scene_listeners_file), drawn, config.overwrite)
 
 
 def _ids(path: str, key: str, parse: Callable[..., Any], problems: Problems) -> list[str]:

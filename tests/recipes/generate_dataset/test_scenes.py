@@ -82,6 +82,14 @@ def test_the_split_stands_in_every_name(tmp_path: Path) -> None:
     assert (data.metadata / "scene_listeners.valid.json").is_file()
 
 
+def test_a_root_in_the_home_folder(data: TinyDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(data.root.parent))
+    monkeypatch.chdir(data.root)
+    run(generate_config(f"~/{data.root.name}", scene__number_scenes_per_song=1))
+    assert (data.metadata / "scenes.train.json").is_file()
+    assert not (data.root / "~").exists()
+
+
 def test_choose_samples_draws_what_numpy_draws_and_keeps_the_items() -> None:
     source = [{"item": index} for index in range(9)]
     np.random.seed(5)

@@ -239,7 +239,7 @@ def main() -> None:
         default=Path("demo/cadenza_data"),
         help="folder of the data set (default: %(default)s)",
     )
-    root = parser.parse_args().root
+    root = parser.parse_args().root.expanduser()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     try:
         make_demo_data(root)

@@ -90,6 +90,20 @@ def test_equal_values_have_no_spread():
     assert bootstrap_interval([0.7], rng()) == Interval(0.7, 0.7)
 
 
+def test_one_pair_says_nothing_of_the_spread():
+    (found,) = summarise(frame([("A", "s1", "L1", 0.4, 0.6)]))
+    assert found.mean == 0.5
+    assert not found.interval.is_known
+    assert found.interval.text() == "unknown"
+    assert "interval unknown" in " ".join(verdict([found], []))
+    assert terminal_table([found]).splitlines()[2].split()[:4] == ["a", "1", "0.5000", "unknown"]
+
+
+def test_interval_in_words():
+    assert Interval(-0.01234, 0.5).text() == "\N{MINUS SIGN}0.012 to 0.500"
+    assert Interval(0.01, 0.5).text("+") == "+0.010 to +0.500"
+
+
 def test_nothing_has_no_interval():
     with pytest.raises(ValueError, match="nothing to draw from"):
         bootstrap_interval([], rng())
@@ -190,7 +204,11 @@ def test_terminal_table():
 @pytest.mark.parametrize(
     ("summaries", "differences", "expected"),
     [
-        ([summary("a", 0.6)], [], ["a scores 0.600 on average", "0.590 to 0.610", "on 40 pairs"]),
+        (
+            [summary("a", 0.6)],
+            [],
+            ["a scores 0.600 on average.", "mean of 40 pairs, 95 % interval 0.590 to 0.610."],
+        ),
         (
             [summary("a", 0.6), summary("b", 0.5)],
             [difference("a", "b", 0.1, 0.05, 0.15)],
@@ -207,6 +225,11 @@ def test_terminal_table():
             ["a has the highest mean, but b is better where both have scores."],
         ),
         ([summary("a", 0.6), summary("b", 0.5)], [], ["shares no pair with b"]),
+        (
+            [summary("a", 0.6), summary("b", 0.5)],
+            [difference("a", "b", 0.1, np.nan, np.nan)],
+            ["One common pair cannot tell", "On it, a lies 0.100 above b."],
+        ),
         (
             [summary("oracle", 0.9), summary("a", 0.6), summary("b", 0.5)],
             [

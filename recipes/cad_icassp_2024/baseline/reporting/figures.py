@@ -93,7 +93,35 @@ SCREEN = Style(
     dots=("#2f8fce", "#dd6b37", "#1f9e7a", "#c26a9d", "#b08a1e", "#5b9dc0"),
 )
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚"}
+"""Matplotlib's marks, and the same as characters."""
+
+
+def marker(index: int) -> str:
+    """Return the mark of a separator; with its colour, 36 of them can be told apart."""
+    return list(MARKERS)[(index + index // len(PAPER.series)) % len(MARKERS)]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How the page marks a separator.
+
+    Attributes
+    ----------
+    colour : str
+        As CSS.
+    glyph : str
+        The mark that stands for it in the plots.
+    """
+
+    colour: str
+    glyph: str
+
+
+def page_mark(index: int) -> Mark:
+    """Return how the page marks a separator."""
+    return Mark(f"var({_VARIABLES[SCREEN.colour(index)]})", MARKERS[marker(index)])
+
 
 Draw = Callable[[Style], Figure]
 

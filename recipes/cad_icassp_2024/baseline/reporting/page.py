@@ -16,7 +16,7 @@ from markupsafe import Markup
 from clarity import __version__
 from clarity.separation.base import VDBO
 from clarity.utils.file_io import atomic_path
-from recipes.cad_icassp_2024.baseline.reporting.figures import MARKERS, Plot, anchor
+from recipes.cad_icassp_2024.baseline.reporting.figures import Plot, anchor, page_mark
 from recipes.cad_icassp_2024.baseline.reporting.players import Extremes, Players
 from recipes.cad_icassp_2024.baseline.reporting.plots import AUDIOGRAM_SIZE, severity_label
 from recipes.cad_icassp_2024.baseline.reporting.results import Results, pure_tone_average
@@ -94,10 +94,10 @@ def render(page: Page, folder: Path) -> str:
         "rate": rate_text,
         "share": share_text,
     }
-    colours = {name: index % len(MARKERS) + 1 for index, name in enumerate(page.results.separators)}
+    marks = {name: page_mark(index) for index, name in enumerate(page.results.separators)}
     return environment.get_template("report.html.j2").render(
         page=page,
-        colours=colours,
+        marks=marks,
         verdict=verdict(page.summaries, page.differences),
         method=method(page.summaries),
         songs=song_table(page.results),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ from matplotlib.figure import Figure
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import SEVERITY_LIMITS_DB, Audiogram, Listener
 from recipes.cad_icassp_2024.baseline.reporting.figures import (
-    MARKERS,
     Plot,
     Style,
     dress,
     make_plot,
+    marker,
     new_figure,
 )
 from recipes.cad_icassp_2024.baseline.reporting.results import Results, pure_tone_average
@@ -27,6 +28,8 @@ from recipes.cad_icassp_2024.baseline.reporting.statistics import CONFIDENCE_LAB
 WIDTH = 4.4  # inches; at 9 points the text is legible at the width of a phone
 AUDIOGRAM_SIZE = (2.25, 1.95)  # inches
 SCORE = "HAAQI"
+SCORE_LIMITS = (-0.02, 1.02)  # whole marks at 0 and at 1
+GAIN_LIMIT_DB = 12.0
 N_BITMAP = 2000  # more points than this are drawn as a bitmap
 BIN_DB = 10.0
 
@@ -104,7 +107,7 @@ def draw_distribution(results: Results, style: Style) -> Figure:
         ax.stairs(heights, edges, baseline=base, fill=True, color=colour, alpha=0.45)
         ax.stairs(heights, edges, baseline=base, color=colour, linewidth=0.8)
         _box(ax, scores, base - 0.14, colour)
-    ax.set_yticks(range(len(names)), reversed(names))
+    ax.set_yticks(range(len(names)), [textwrap.fill(name, 14) for name in reversed(names)])
     ax.set_xlim(0, 1)
     ax.set_ylim(-0.35, len(names) - 0.25)
     dress(ax, style, SCORE, "", grid="x")
@@ -179,7 +182,7 @@ def _means(
         means,
         color=colour,
         linewidth=1.2,
-        marker=MARKERS[index % len(MARKERS)],
+        marker=marker(index),
         markersize=5.5,
         markeredgecolor=style.ground,
         markeredgewidth=0.6,
@@ -203,7 +206,7 @@ def _legend(figure: Figure, ax: Axes, style: Style) -> None:
 
 
 def _finish(figure: Figure, ax: Axes, style: Style, x_label: str, y_label: str = SCORE) -> None:
-    ax.set_ylim(0, 1)
+    ax.set_ylim(*SCORE_LIMITS)
     _legend(figure, ax, style)
     dress(ax, style, x_label, y_label)
 
@@ -214,8 +217,8 @@ def _points(ax: Axes, x: pd.Series, y: pd.Series, index: int, style: Style) -> N
     ax.scatter(
         x,
         y,
-        s=9 if len(x) < 300 else 4,
-        marker=MARKERS[index % len(MARKERS)],
+        s=14 if len(x) < 300 else 4,
+        marker=marker(index),
         color=style.dot_colour(index, bitmap=bitmap),
         alpha=float(np.clip(30 / np.sqrt(len(x)), 0.12, 0.5)),
         linewidths=0,
@@ -254,6 +257,10 @@ def draw_pure_tone(ears: pd.DataFrame, separators: list[str], style: Style) -> F
         groups = [part for _, part in rows.groupby(np.floor(rows["pta"] / BIN_DB))]
         centres = [float(part["pta"].mean()) for part in groups]
         _means(ax, index, len(separators), style, groups, centres, name, spacing=1.0)
+    ax.set_xlim(
+        BIN_DB * np.floor(ears["pta"].min() / BIN_DB) - 2,
+        BIN_DB * np.ceil(ears["pta"].max() / BIN_DB) + 2,
+    )
     _finish(figure, ax, style, "pure-tone average in dB HL")
     return figure
 
@@ -283,8 +290,10 @@ def draw_gain(results: Results, style: Style) -> Figure:
             gains, groups = [gain for gain, _ in parts], [rows for _, rows in parts]
             _means(ax, index, len(results.separators), style, groups, gains, name, spacing=0.7)
         ax.set_title(stem, loc="left", color=style.ink)
-        ax.set_ylim(0, 1)
+        ax.set_ylim(*SCORE_LIMITS)
         dress(ax, style, "", "")
+    limit = max(GAIN_LIMIT_DB, 2 + float(results.scores[list(VDBO)].abs().to_numpy().max()))
+    axes[0, 0].set_xlim(-limit, limit)
     for ax in axes[-1]:
         ax.set_xlabel("gain in dB", color=style.ink)
     for ax in axes[:, 0]:
@@ -320,9 +329,8 @@ def draw_left_right(results: Results, style: Style) -> Figure:
     for index, name in enumerate(results.separators):
         rows = results.of(name)
         _points(ax, rows["left_score"], rows["right_score"], index, style)
-        marker = MARKERS[index % len(MARKERS)]
-        ax.plot([], [], marker, color=style.colour(index), markersize=5, label=name)
-    ax.set_xlim(0, 1)
+        ax.plot([], [], marker(index), color=style.colour(index), markersize=5, label=name)
+    ax.set_xlim(*SCORE_LIMITS)
     ax.set_aspect("equal")
     _finish(figure, ax, style, f"{SCORE}, left ear", f"{SCORE}, right ear")
     return figure
@@ -356,11 +364,11 @@ def draw_audiogram(listener: Listener, style: Style) -> Figure:
         (listener.audiogram_left, "x", 0, "left"),
         (listener.audiogram_right, "o", 1, "right"),
     )
-    for audiogram, marker, index, label in ears:
+    for audiogram, mark, index, label in ears:
         ax.plot(
             audiogram.frequencies,
             audiogram.levels,
-            marker=marker,
+            marker=mark,
             markersize=5,
             markerfacecolor="none",
             color=style.colour(index),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,11 +30,23 @@ class Interval:
     Attributes
     ----------
     low, high : float
-        Its ends.
+        Its ends; NaN when a single observation tells nothing of the spread.
     """
 
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there were observations enough."""
+        return math.isfinite(self.low)
+
+    def text(self, sign: str = "") -> str:
+        """Return it with three decimals, with a sign where `sign` is ``+``."""
+        if not self.is_known:
+            return "unknown"
+        ends = (f"{value:{sign}.3f}" for value in (self.low, self.high))
+        return " to ".join(ends).replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True)
@@ -187,6 +200,8 @@ def resampling_units(songs: pd.Series) -> npt.NDArray[np.generic] | None:
 
 def mean_interval(scores: pd.Series, songs: pd.Series) -> Interval:
     """Return the interval of a mean score, with `SEED` and over `resampling_units`."""
+    if len(scores) < 2:
+        return Interval(math.nan, math.nan)
     return bootstrap_interval(scores, np.random.default_rng(SEED), resampling_units(songs))
 
 
@@ -225,11 +240,13 @@ def paired_differences(scores: pd.DataFrame) -> list[PairedDifference]:
     Returns
     -------
     list of PairedDifference
-        Each with the separator that is higher on their common pairs as the first.
+        Each with the separator that is higher on their common pairs as the first; in the order of
+        the means.
     """
     table = scores.pivot(index=["song", "scene", "listener"], columns="separator", values="score")
     differences = []
-    for one, other in combinations(scores["separator"].unique(), 2):
+    means = scores.groupby("separator", sort=False)["score"].mean()
+    for one, other in combinations(means.sort_values(ascending=False, kind="stable").index, 2):
         values = (table[one] - table[other]).dropna()
         if values.empty:
             continue
@@ -262,9 +279,10 @@ def terminal_table(summaries: Sequence[Summary]) -> str:
         f"{'separator':<{width}}   pairs    mean   95 % interval   median    left   right",
         f"{'-' * width}   -----  ------  ---------------  ------  ------  ------",
     ]
-    lines += [
-        f"{s.separator:<{width}}  {s.n_pairs:>6}  {s.mean:.4f}  {s.interval.low:.4f} - "
-        f"{s.interval.high:.4f}  {s.median:.4f}  {s.left:.4f}  {s.right:.4f}"
-        for s in summaries
-    ]
+    for s in summaries:
+        ends = f"{s.interval.low:.4f} - {s.interval.high:.4f}" if s.interval.is_known else "unknown"
+        lines.append(
+            f"{s.separator:<{width}}  {s.n_pairs:>6}  {s.mean:.4f}  {ends:>15}  {s.median:.4f}  "
+            f"{s.left:.4f}  {s.right:.4f}"
+        )
     return "\n".join(lines)

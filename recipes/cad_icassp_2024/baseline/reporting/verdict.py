@@ -25,19 +25,20 @@ def verdict(summaries: Sequence[Summary], differences: Sequence[PairedDifference
     differences : sequence of PairedDifference
     """
     rivals = [summary for summary in summaries if summary.separator != CEILING] or list(summaries)
-    sentences = [_alone(rivals[0])] if len(rivals) == 1 else _ranked(rivals, differences)
+    sentences = _alone(rivals[0]) if len(rivals) == 1 else _ranked(rivals, differences)
     ceiling = [summary for summary in summaries if summary not in rivals]
     if ceiling:
         sentences.append(_distance(ceiling[0].separator, rivals[0].separator, differences))
     return sentences
 
 
-def _alone(summary: Summary) -> str:
-    return (
-        f"{summary.separator} scores {summary.mean:.3f} on average ({CONFIDENCE_LABEL} interval "
-        f"{_span(summary.interval.low, summary.interval.high)}) on {summary.n_pairs:,} "
-        f"{_pairs(summary.n_pairs)}."
-    )
+def _alone(summary: Summary) -> list[str]:
+    pairs = f"{summary.n_pairs:,} {_pairs(summary.n_pairs)}"
+    interval = f"{CONFIDENCE_LABEL} interval {summary.interval.text()}"
+    return [
+        f"{summary.separator} scores {summary.mean:.3f} on average.",
+        f"That is the mean of {pairs}, {interval}.",
+    ]
 
 
 def _ranked(rivals: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
@@ -51,8 +52,13 @@ def _ranked(rivals: Sequence[Summary], differences: Sequence[PairedDifference]) 
     lead = f"{found.mean:.3f} above {found.second}"
     sureness = (
         f"on {found.n_pairs:,} common {_pairs(found.n_pairs)}, {CONFIDENCE_LABEL} interval "
-        f"{_span(found.interval.low, found.interval.high)}"
+        f"{found.interval.text()}"
     )
+    if not found.interval.is_known:
+        return [
+            "One common pair cannot tell which separator is best.",
+            f"On it, {found.first} lies {lead}.",
+        ]
     if not found.is_clear:
         return [
             "No separator is clearly best.",
@@ -71,7 +77,7 @@ def _distance(ceiling: str, best: str, differences: Sequence[PairedDifference]) 
     found = _between(ceiling, best, differences)
     if found is None:
         return f"The {ceiling} has no pair in common with {best}."
-    span = _span(found.interval.low, found.interval.high)
+    span = found.interval.text()
     if found.first != ceiling:
         return f"{best} lies {found.mean:.3f} ({span}) above the {ceiling}, the supposed ceiling."
     return (
@@ -103,10 +109,6 @@ def share_text(share: float) -> str:
 
 def _pairs(count: int) -> str:
     return "pair" if count == 1 else "pairs"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{low:.3f} to {high:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def method(summaries: Sequence[Summary]) -> str:

@@ -52,7 +52,8 @@
       more.hidden = found.length <= shown;
       const total = entries.length.toLocaleString("en");
       const all = found.length === entries.length;
-      count.textContent = all ? `${total} rows` : `${found.length.toLocaleString("en")} of ${total} rows`;
+      const rows = entries.length === 1 ? "row" : "rows";
+      count.textContent = all ? `${total} ${rows}` : `${found.length.toLocaleString("en")} of ${total} ${rows}`;
     }
 
     function search() {

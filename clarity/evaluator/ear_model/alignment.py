@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ from clarity.evaluator.ear_model.jit import kernel
 _DISPERSION_S = 0.002
 _SILENCE_RATIO = 0.001
 _SMALLEST_ENERGY = 1e-200
-_TURN_BLOCK = 1024
+_TURN_BLOCK = 32
 
 
 def align_and_prune(
-    reference: NDArray[np.float64], processed: NDArray[np.float64], pool: Executor
+    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cut both signals to the same length, line them up and drop silent ends.
 
@@ -29,8 +29,8 @@ def align_and_prune(
     ----------
     reference, processed : ndarray, shape (samples,)
         Signals at 24 kHz.
-    pool : Executor
-        Threads to work in.
+    n_threads : int
+        Threads to use.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def align_and_prune(
     """
     n = min(reference.size, processed.size)
     reference, processed = reference[:n], processed[:n]
-    delay = _delay(reference, processed, pool) - round(_DISPERSION_S * SAMPLE_RATE_HZ)
+    delay = _delay(reference, processed, n_threads) - round(_DISPERSION_S * SAMPLE_RATE_HZ)
     threshold = _SILENCE_RATIO * max(reference.max(), -reference.min())
     audible = (reference > threshold) | (reference < -threshold)
     if not audible.any():
@@ -59,60 +59,70 @@ def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray
     return y
 
 
-def _delay(reference: NDArray[np.float64], processed: NDArray[np.float64], pool: Executor) -> int:
+def _delay(
+    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
+) -> int:
     """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last.
 
     A cyclic correlation c+[d] = c[d] + c[d - m] of m >= n points and a negacyclic one,
-    c-[d] = c[d] - c[d - m], hold all lags of the linear correlation c. Each takes transforms half
-    as long.
+    c-[d] = c[d] - c[d - m], hold all lags of the linear correlation c, each in half the memory.
     """
-    n = reference.size
-    m = fft.next_fast_len(n)
-    means = np.array([reference.mean(), processed.mean()])
-    halves = [
-        pool.submit(_half_correlation, reference, processed, means, m, negacyclic)
-        for negacyclic in (False, True)
-    ]
-    return _last_peak(halves[0].result(), halves[1].result(), n)
+    cyclic = _half_correlation(reference, processed, False, n_threads).real.copy()
+    negacyclic = _half_correlation(reference, processed, True, n_threads).real
+    return _last_peak(cyclic, negacyclic, reference.size)
 
 
 def _half_correlation(
     reference: NDArray[np.float64],
     processed: NDArray[np.float64],
-    means: NDArray[np.float64],
-    m: int,
     negacyclic: bool,
+    n_threads: int,
 ) -> NDArray[np.complex128]:
     """Cyclic or negacyclic correlation of m points, as the real part of the result.
 
     Negacyclic means: from the spectra between the bins, at frequencies (k + 1/2)/m, which are the
     bins of the signals times exp(-j pi n/m).
+
+    The transform of m = rows x columns points goes by columns, then by rows (Bailey 1990), which
+    keeps to the cache, needs no large tables and runs on several threads. Bin k lies in row
+    k % rows and column k // rows.
     """
-    turn = np.pi / m if negacyclic else 0.0
-    z = np.zeros(m, np.complex128)
+    n = reference.size
+    n_rows = fft.next_fast_len(math.ceil(math.sqrt(n)))
+    n_columns = fft.next_fast_len(math.ceil(n / n_rows))
+    m = n_rows * n_columns
+    z = np.zeros((n_rows, n_columns), np.complex128)
+    flat = z.reshape(-1)
     # Signals of like level keep the packed transform precise; a power of two loses nothing.
     energies = np.maximum([reference @ reference, processed @ processed], _SMALLEST_ENERGY)
     scale = 2.0 ** np.rint(0.5 * np.log2(energies[0] / energies[1]))
-    _pack(reference, processed, means, scale, z)
-    _turn(z[: reference.size], -turn)
-    z = fft.fft(z, overwrite_x=True)
+    _pack(reference, processed, reference.mean(), processed.mean(), scale, flat)
+    turn = np.pi / m if negacyclic else 0.0
+    _turn(flat, -turn)
+    z = fft.fft(z, axis=0, overwrite_x=True, workers=n_threads)
+    _turn_rows(z, -2.0 * np.pi / m)
+    z = fft.fft(z, axis=1, overwrite_x=True, workers=n_threads)
     _cross_spectrum(z, 1 if negacyclic else 0)
-    c = fft.ifft(z, overwrite_x=True)
-    _turn(c, turn)
-    return c
+    z = fft.ifft(z, axis=1, overwrite_x=True, workers=n_threads)
+    _turn_rows(z, 2.0 * np.pi / m)
+    z = fft.ifft(z, axis=0, overwrite_x=True, workers=n_threads)
+    flat = z.reshape(-1)
+    _turn(flat, turn)
+    return flat
 
 
 @kernel
 def _pack(
     reference: NDArray[np.float64],
     processed: NDArray[np.float64],
-    means: NDArray[np.float64],
+    reference_mean: float,
+    processed_mean: float,
     scale: float,
     z: NDArray[np.complex128],
 ) -> None:
     """Both real signals as one complex signal r + j p."""
     for n in range(reference.size):
-        z[n] = complex(reference[n] - means[0], scale * (processed[n] - means[1]))
+        z[n] = complex(reference[n] - reference_mean, scale * (processed[n] - processed_mean))
 
 
 @kernel
@@ -129,34 +139,47 @@ def _turn(z: NDArray[np.complex128], angle: float) -> None:
 
 
 @kernel
+def _turn_rows(z: NDArray[np.complex128], angle: float) -> None:
+    """Multiply row i, column j by exp(j angle i j), in place."""
+    for row in range(z.shape[0]):
+        _turn(z[row], angle * row)
+
+
+@kernel
 def _cross_spectrum(z: NDArray[np.complex128], offset: int) -> None:
     """Turn the spectrum Z of r + j p into the cross-spectrum of r and p, in place.
 
     conj(R) P is Im(Z[k] Z[-k])/2 - j (|Z[k]|^2 - |Z[-k]|^2)/4. With an offset of 1, the bin at the
     negative frequency of k is not -k but -k - 1.
     """
+    n_rows, n_columns = z.shape
     m = z.size
-    for k in range(m // 2 + 1):
-        mirrored = (m - k - offset) % m
-        a, b = z[k], z[mirrored]
-        real = 0.5 * (a.real * b.imag + a.imag * b.real)
-        imag = 0.25 * (b.real * b.real + b.imag * b.imag - a.real * a.real - a.imag * a.imag)
-        z[k] = complex(real, imag)
-        z[mirrored] = complex(real, -imag)
+    for row in range(n_rows):
+        for column in range(n_columns):
+            k = row + n_rows * column
+            mirrored = (m - k - offset) % m
+            if k > mirrored:
+                continue
+            other_row, other_column = mirrored % n_rows, mirrored // n_rows
+            a, b = z[row, column], z[other_row, other_column]
+            real = 0.5 * (a.real * b.imag + a.imag * b.real)
+            imag = 0.25 * (b.real * b.real + b.imag * b.imag - a.real * a.real - a.imag * a.imag)
+            z[row, column] = complex(real, imag)
+            z[other_row, other_column] = complex(real, -imag)
 
 
 @kernel
-def _last_peak(cyclic: NDArray[np.complex128], negacyclic: NDArray[np.complex128], n: int) -> int:
+def _last_peak(cyclic: NDArray[np.float64], negacyclic: NDArray[np.float64], n: int) -> int:
     """Lag of the largest magnitude, of lags -(n-1)..n-1; of equal ones the last."""
     m = cyclic.size
     highest = -1.0
     peak_lag = 0
     for lag in range(1 - n, 0):
-        value = abs(cyclic[m + lag].real - negacyclic[m + lag].real)
+        value = abs(cyclic[m + lag] - negacyclic[m + lag])
         if value >= highest:
             highest, peak_lag = value, lag
     for lag in range(n):
-        value = abs(cyclic[lag].real + negacyclic[lag].real)
+        value = abs(cyclic[lag] + negacyclic[lag])
         if value >= highest:
             highest, peak_lag = value, lag
     return peak_lag

@@ -107,13 +107,15 @@ def evaluate_haaqi(
     stream: RandomStream = np.random if random_state is None else random_state
     x = to_model_rate(_checked(reference, "reference"), reference_sample_rate)
     y = to_model_rate(_checked(processed, "processed"), processed_sample_rate)
-    with ThreadPoolExecutor(n_threads or numba.config.NUMBA_NUM_THREADS) as pool:
-        x, y, has_level = _prepared(x, y, pool)
+    n_threads = n_threads or numba.config.NUMBA_NUM_THREADS
+    x, y, has_level = _prepared(x, y, n_threads)
+    with ThreadPoolExecutor(n_threads) as pool:
         if equalisation == NALR_MISSING:
             x = _with_nalr(x, audiogram)
         x, y = pool.map(middle_ear, (x, y))
         model = CochlearComparison(audiogram, level1, pool)
         comparison = model.compare(x, y, stream)
+    del x, y  # a hundred megabytes each for a long piece; the features need them no more
     cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)
     bm_sync5 = basilar_membrane_sync(
         comparison.covariance, comparison.mean_square, model.frequencies_hz, silence_threshold
@@ -224,7 +226,7 @@ def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def _prepared(
-    reference: NDArray[np.float64], processed: NDArray[np.float64], pool: ThreadPoolExecutor
+    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Align the signals; also tells whether the processed one had a level after resampling."""
     has_level = bool(np.isfinite(processed).all())
@@ -232,7 +234,7 @@ def _prepared(
         logger.warning("The processed signal is silent and could not be resampled: HAAQI is NaN")
         processed = np.zeros_like(processed)
     if np.isfinite(reference).all():
-        reference, processed = align_and_prune(reference, processed, pool)
+        reference, processed = align_and_prune(reference, processed, n_threads)
         if reference.size > 0:
             return reference, processed, has_level
     raise SilentReferenceError("the reference signal is silent: there is nothing to compare with")

@@ -1,0 +1,187 @@
+"""Time and memory of HAAQI, this project's and the peer's, on the same signals in one run.
+
+    python benchmarks/haaqi.py --peer PYTHON
+
+PYTHON is the interpreter of an environment with pyclarity. Every measurement is a process of its
+own: it scores a second of noise first (so that nothing is compiled while the clock runs), then the
+signals once, and reports the seconds, its peak memory and the score. Project and peer take turns.
+Without --peer only this project is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SAMPLE_RATE_HZ = 24000
+N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+# Runs in either environment; what it calls has the same name and arguments in both.
+WORKER = """
+import json, logging, resource, sys, time
+started = time.perf_counter()
+import numpy as np
+from clarity.evaluator.haaqi.haaqi import haaqi_v1
+from clarity.utils.audiogram import Audiogram
+logging.disable(logging.CRITICAL)
+signals = np.load(sys.argv[1])
+audiogram = Audiogram(
+    levels=np.array([25.0, 35, 25, 25, 30, 40, 35, 40]),
+    frequencies=np.array([250.0, 500, 1000, 2000, 3000, 4000, 6000, 8000]),
+)
+rate = 24000
+np.random.seed(0)
+warm = np.random.standard_normal(rate)
+haaqi_v1(warm, rate, warm, rate, audiogram, 2, 65.0)
+ready = time.perf_counter() - started
+np.random.seed(1)
+started = time.perf_counter()
+result = haaqi_v1(signals[0], rate, signals[1], rate, audiogram, 2, 85.0)
+seconds = time.perf_counter() - started
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([seconds, memory, ready, [*result[:3], *result[3]]]))
+"""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run: seconds for the score, peak memory in MB, seconds until the first score was done."""
+
+    seconds: float
+    memory_mb: float
+    ready_seconds: float
+    values: list[float]
+
+
+def music(n_samples: int, seed: int = 0) -> np.ndarray:
+    """Something like music: chords of decaying harmonics over bursts of noise."""
+    rng = np.random.default_rng(seed)
+    x = np.zeros(n_samples)
+    note = int(0.25 * SAMPLE_RATE_HZ)
+    for start in range(0, n_samples, note):
+        n = min(4 * note, n_samples - start)
+        t = np.arange(n) / SAMPLE_RATE_HZ
+        for pitch_hz in 110.0 * 2 ** (rng.integers(0, 25, 3) / 12):
+            for harmonic in range(1, 7):
+                tone = np.sin(2 * np.pi * pitch_hz * harmonic * t + rng.uniform(0, 6))
+                x[start : start + n] += 0.04 / harmonic * np.exp(-t * (3 + harmonic)) * tone
+        x[start : start + n] += 0.1 * np.exp(-t * 60) * rng.standard_normal(n)
+    return x
+
+
+def load_music(path: Path, n_samples: int) -> np.ndarray:
+    """First channel of a file at 24 kHz, repeated to the length wanted."""
+    import soundfile
+    import soxr
+
+    x, rate = soundfile.read(path, always_2d=True)
+    x = soxr.resample(x[:, 0], rate, SAMPLE_RATE_HZ)
+    return np.resize(x, n_samples)
+
+
+def processed(x: np.ndarray) -> np.ndarray:
+    """Music after hard clipping, with a little noise."""
+    limit = 0.4 * np.max(np.abs(x))
+    hiss = 1e-3 * np.random.default_rng(1).standard_normal(x.size)
+    return np.clip(x, -limit, limit) + hiss
+
+
+def measure(python: str, signals: Path, n_threads: int) -> Measurement:
+    """Score the signals in a process of its own."""
+    environment = dict(os.environ)
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[name] = str(n_threads)
+    run = subprocess.run(
+        [python, "-c", WORKER, str(signals)],
+        cwd=tempfile.gettempdir(),
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return Measurement(*json.loads(run.stdout.splitlines()[-1]))
+
+
+def compare(
+    python_by_name: dict[str, str], signals: Path, n_threads: int, repeats: int
+) -> dict[str, list[Measurement]]:
+    """Measure in turn."""
+    results: dict[str, list[Measurement]] = {name: [] for name in python_by_name}
+    for _ in range(repeats):
+        for name, python in python_by_name.items():
+            results[name].append(measure(python, signals, n_threads))
+    return results
+
+
+def report(seconds: float, n_threads: int, results: dict[str, list[Measurement]]) -> None:
+    """Print one line of the table."""
+    line = f"{seconds:6.0f} {n_threads:7d}"
+    median = {
+        name: statistics.median(run.seconds for run in runs) for name, runs in results.items()
+    }
+    for name, runs in results.items():
+        memory = max(run.memory_mb for run in runs)
+        line += f"  {median[name]:9.2f} s {memory:7.0f} MB"
+        if name == "project":
+            line += f" {max(run.ready_seconds for run in runs):6.1f} s"
+    if "peer" in results:
+        difference = max(
+            abs(a - b)
+            for ours, theirs in zip(results["project"], results["peer"], strict=True)
+            for a, b in zip(ours.values, theirs.values, strict=True)
+        )
+        line += f"  {median['peer'] / median['project']:6.1f} x  {difference:.1e}"
+    print(line, flush=True)
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":")[1].strip() if names else model
+    return f"{model}, {N_CORES} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+
+
+def main() -> None:
+    """Print a table: with the peer up to a minute, alone beyond."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", metavar="PYTHON", help="interpreter with pyclarity")
+    parser.add_argument("--signal", type=Path, help="music file; default: made from a seed")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[10, 30, 60])
+    parser.add_argument("--seconds-alone", type=float, nargs="*", default=[240, 480])
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each (default 3)")
+    options = parser.parse_args()
+    pythons = {"project": sys.executable}
+    if options.peer:
+        pythons["peer"] = options.peer
+    print(machine())
+    print(
+        "  audio threads      project   memory  ready"
+        + ("         peer    memory   ratio  difference" if options.peer else "")
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        signals = Path(folder) / "signals.npy"
+        for seconds in [*options.seconds, *options.seconds_alone]:
+            n = int(seconds * SAMPLE_RATE_HZ)
+            x = load_music(options.signal, n) if options.signal else music(n)
+            np.save(signals, np.stack((x, processed(x))))
+            alone = seconds in options.seconds_alone
+            measured = {"project": pythons["project"]} if alone else pythons
+            for n_threads in sorted({1, N_CORES}):
+                report(seconds, n_threads, compare(measured, signals, n_threads, options.repeats))
+
+
+if __name__ == "__main__":
+    main()

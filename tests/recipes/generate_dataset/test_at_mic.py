@@ -214,7 +214,7 @@ def test_complete_songs_are_passed_over(data: TinyDataset) -> None:
     assert all(after[path] > stamp for path, stamp in before.items())
 
 
-@pytest.mark.parametrize("fault", ["missing", "short", "broken", "other rate"])
+@pytest.mark.parametrize("fault", ["missing", "short", "all short", "broken", "other rate"])
 def test_a_song_that_is_not_complete_is_made_again(data: TinyDataset, fault: str) -> None:
     generate_at_mic_music(generate_config(data.root))
     before = stamps(data)
@@ -226,8 +226,9 @@ def test_a_song_that_is_not_complete_is_made_again(data: TinyDataset, fault: str
     elif fault == "broken":
         path.write_bytes(good[:20])
     else:
-        rate = 44100 if fault == "short" else 48000
-        soundfile.write(path, np.zeros((44000, 2)), rate, subtype="PCM_16")
+        rate = 48000 if fault == "other rate" else 44100
+        for file in folder.glob("*.wav") if fault == "all short" else [path]:
+            soundfile.write(file, np.zeros((44000, 2)), rate, subtype="PCM_16")
     leftover = folder / ".drums.wav.123.tmp.wav"
     leftover.write_bytes(good[:1000])
     generate_at_mic_music(generate_config(data.root))

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
+import soxr
 
 SAMPLE_RATE_HZ = 24000
 N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -81,9 +83,6 @@ def music(n_samples: int, seed: int = 0) -> np.ndarray:
 
 def load_music(path: Path, n_samples: int) -> np.ndarray:
     """First channel of a file at 24 kHz, repeated to the length wanted."""
-    import soundfile
-    import soxr
-
     x, rate = soundfile.read(path, always_2d=True)
     x = soxr.resample(x[:, 0], rate, SAMPLE_RATE_HZ)
     return np.resize(x, n_samples)

@@ -131,37 +131,36 @@ def _music(t: NDArray[np.float64], rate: float, rng: np.random.RandomState) -> N
     return x
 
 
+def _low_passed(x: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Everything above 2.5 kHz attenuated."""
+    return signal.lfilter(*signal.butter(3, 2500 / (rate / 2)), x)
+
+
+def _high_passed(x: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Everything below 800 Hz attenuated."""
+    return signal.lfilter(*signal.butter(2, 800 / (rate / 2), "high"), x)
+
+
 def _processed(
     kind: str, x: NDArray[np.float64], rate: float, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
     """Processed version of a reference."""
     n = x.size
-    peak = np.max(np.abs(x))
-    result = x.copy()
-    if kind == "clipped":
-        result = np.clip(x, -0.3 * peak, 0.3 * peak)
-    elif kind == "noisy":
-        result = x + 0.2 * np.sqrt(np.mean(x**2)) * rng.standard_normal(n)
-    elif kind == "low_passed":
-        result = signal.lfilter(*signal.butter(3, 2500 / (rate / 2)), x)
-    elif kind == "high_passed":
-        result = signal.lfilter(*signal.butter(2, 800 / (rate / 2), "high"), x)
-    elif kind == "delayed":
-        result = np.concatenate((np.zeros(n // 10), x))[:n]
-    elif kind == "advanced":
-        result = np.concatenate((x[n // 20 :], np.zeros(n // 20)))
-    elif kind == "gated":
-        result = x * (np.abs(x) > 0.05 * peak)
-    elif kind == "inverted":
-        result = -x
-    elif kind == "quieter":
-        result = 0.02 * x
-    elif kind == "compressed":
-        result = np.sign(x) * peak * (np.abs(x) / peak) ** 0.6
-    elif kind == "shorter":
-        result = x[: 3 * n // 4]
-    elif kind == "longer":
-        result = np.concatenate((x, 0.1 * rng.standard_normal(n // 5)))
-    elif kind == "silent":
-        result = np.zeros(n)
-    return result
+    peak, rms = np.max(np.abs(x)), np.sqrt(np.mean(x**2))
+    versions = {
+        "identical": x.copy,
+        "clipped": lambda: np.clip(x, -0.3 * peak, 0.3 * peak),
+        "noisy": lambda: x + 0.2 * rms * rng.standard_normal(n),
+        "low_passed": lambda: _low_passed(x, rate),
+        "high_passed": lambda: _high_passed(x, rate),
+        "delayed": lambda: np.concatenate((np.zeros(n // 10), x))[:n],
+        "advanced": lambda: np.concatenate((x[n // 20 :], np.zeros(n // 20))),
+        "gated": lambda: x * (np.abs(x) > 0.05 * peak),
+        "inverted": lambda: -x,
+        "quieter": lambda: 0.02 * x,
+        "compressed": lambda: np.sign(x) * peak * (np.abs(x) / peak) ** 0.6,
+        "shorter": lambda: x[: 3 * n // 4],
+        "longer": lambda: np.concatenate((x, 0.1 * rng.standard_normal(n // 5))),
+        "silent": lambda: np.zeros(n),
+    }
+    return versions[kind]()

@@ -50,7 +50,7 @@ def align_and_prune(
 
 
 def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray[np.float64]:
-    """Samples first + delay to end + delay of a signal that is 0 outside its ends."""
+    """Take samples first + delay to end + delay of a signal that is 0 outside its ends."""
     y = np.zeros(end - first)
     start = max(first + delay, 0)
     stop = min(end + delay, x.size)
@@ -59,9 +59,7 @@ def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray
     return y
 
 
-def _delay(
-    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
-) -> int:
+def _delay(reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int) -> int:
     """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last.
 
     A cyclic correlation c+[d] = c[d] + c[d - m] of m >= n points and a negacyclic one,
@@ -93,8 +91,9 @@ def _half_correlation(
     m = n_rows * n_columns
     z = np.zeros((n_rows, n_columns), np.complex128)
     flat = z.reshape(-1)
+    signals = (reference, processed)
     # Signals of like level keep the packed transform precise; a power of two loses nothing.
-    energies = np.maximum([reference @ reference, processed @ processed], _SMALLEST_ENERGY)
+    energies = np.maximum([np.einsum("i,i", x, x) for x in signals], _SMALLEST_ENERGY)
     scale = 2.0 ** np.rint(0.5 * np.log2(energies[0] / energies[1]))
     _pack(reference, processed, reference.mean(), processed.mean(), scale, flat)
     turn = np.pi / m if negacyclic else 0.0

@@ -17,7 +17,7 @@ from clarity.evaluator.ear_model.lane_fft import DIGIT_REVERSED, N_FFT, forward
 from clarity.evaluator.ear_model.lanes import add, load, mul, power, scale, store, sub
 
 LEAD = HOP * -(-MAX_LAG // HOP)
-"""Samples of the processed signal before and after those of the reference: `MAX_LAG` in whole hops."""
+"""Samples of the processed signal around those of the reference: `MAX_LAG` in whole hops."""
 
 FRAME_STEP = HOP * ((N_FFT - 2 * LEAD) // HOP)
 """Samples of the reference in a frame."""

@@ -108,5 +108,5 @@ def _max_ohc_loss_db() -> NDArray[np.float64]:
 
 
 def _bandwidth_factor(ohc_db: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filters widen with the loss of outer hair cells."""
+    """Width of a filter, relative to normal, that has lost so much of its outer hair cells."""
     return 1.0 + ohc_db / 50.0 + 2.0 * (ohc_db / 50.0) ** 6

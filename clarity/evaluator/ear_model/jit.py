@@ -10,7 +10,7 @@ import numba
 # Numba leaves LLVM's straight-line vectoriser off by default. The recursive filters keep the state
 # of neighbouring bands in small tuples (see lanes.py), which only that vectoriser turns into SIMD
 # registers; without it they run three times slower and give the same numbers.
-numba.config.SLP_VECTORIZE = 1
+numba.config.SLP_VECTORIZE = 1  # type: ignore[attr-defined]
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -54,7 +54,7 @@ def _butterflies(
     first: int,
     span: int,
 ) -> None:
-    """One stage on the rows first..first+span: four quarters become four interleaved sub-signals."""
+    """One stage on `span` rows: four quarters become four signals of a quarter the length."""
     quarter = span // 4
     stride = N_FFT // span
     cosine, sine = twiddles[0], twiddles[1]

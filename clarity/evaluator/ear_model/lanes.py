@@ -32,25 +32,25 @@ def store(rows: NDArray[np.float64], index: int, value: Lanes) -> None:
 
 @inlined
 def splat(value: float) -> Lanes:
-    """The same number in every lane."""
+    """Put the same number in every lane."""
     return value, value, value, value
 
 
 @inlined
 def add(a: Lanes, b: Lanes) -> Lanes:
-    """A + b."""
+    """Sum, lane by lane."""
     return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
 
 
 @inlined
 def sub(a: Lanes, b: Lanes) -> Lanes:
-    """A - b."""
+    """Difference, lane by lane."""
     return a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]
 
 
 @inlined
 def mul(a: Lanes, b: Lanes) -> Lanes:
-    """A * b."""
+    """Product, lane by lane."""
     return a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]
 
 

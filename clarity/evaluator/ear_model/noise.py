@@ -187,7 +187,7 @@ def _twist(key: NDArray[np.uint32]) -> None:
 
 @kernel
 def _temper(key: NDArray[np.uint32], first: int, words: NDArray[np.uint32], at: int) -> None:
-    """Outputs for the words of the key from `first` on, written to `words` from `at` on."""
+    """Write the outputs for the key from `first` on to `words` from `at` on."""
     # Slices, here and below: an index that might be negative keeps loops from vectorising.
     key_part, words_part = key[first:], words[at:]
     for k in range(key_part.size):
@@ -263,11 +263,11 @@ def _normal_factor(radius: float) -> float:
 def _draw_ahead(stream: Stream) -> None:
     """Fill `normals` from all words at hand."""
     position, normals = stream.position, stream.normals
-    n_normals = 0
+    end = np.uint64(0)  # unsigned, so that no index needs a test for being negative
     if position[_HAS_NORMAL] == 1:
         normals[0] = stream.waiting[0]
         position[_HAS_NORMAL] = 0
-        n_normals = 1
+        end = np.uint64(1)
     _refill_words(stream)
     n_points = _make_points(stream)
     position[_NEXT_WORD] += _WORDS_PER_POINT * n_points
@@ -275,14 +275,12 @@ def _draw_ahead(stream: Stream) -> None:
     for i in range(n_points):
         radius[i] = _normal_factor(radius[i])
     # Points outside the circle are written too, and written over by the next.
-    end = np.uint64(n_normals)
     for i in range(n_points):
         normals[end] = radius[i] * points[2 * i + 1]
         normals[end + np.uint64(1)] = radius[i] * points[2 * i]
         end += np.uint64(2 * accepted[i])
-    n_normals = np.int64(end)
     position[_NEXT_NORMAL] = 0
-    position[_N_NORMALS] = n_normals
+    position[_N_NORMALS] = end
 
 
 @kernel

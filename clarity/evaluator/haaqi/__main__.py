@@ -93,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         results = score_files(options)
     except (ValueError, OSError, soundfile.SoundFileError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return 1
-    print(_as_json(results) if options.json else _as_text(results))
+    sys.stdout.write((_as_json(results) if options.json else _as_text(results)) + "\n")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 import numpy as np
@@ -64,7 +65,7 @@ def cepstra(frames_db: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray, shape (6, M)
         Cepstra.
     """
-    coefficients = cepstral_basis().T @ frames_db
+    coefficients = np.einsum("bj,bm->jm", cepstral_basis(), frames_db)
     return coefficients - coefficients.mean(axis=1, keepdims=True)
 
 
@@ -72,13 +73,11 @@ def modulation_filters() -> NDArray[np.float64]:
     """FIR filters of the four modulation bands from 20 to 125 Hz, shape (4, 129)."""
     nyquist_hz = _FRAME_RATE_HZ / 2
     edges = np.array(_HIGH_MODULATION_EDGES_HZ) / nyquist_hz
-    bands = [[low, high] for low, high in zip(edges[:-2], edges[1:-1], strict=True)]
+    bands = list(itertools.pairwise(edges[:-1]))
     filters = [
         signal.firwin(_N_MODULATION_TAPS, band, window="hann", pass_zero=False) for band in bands
     ]
-    filters.append(
-        signal.firwin(_N_MODULATION_TAPS, edges[-2], window="hann", pass_zero=False),
-    )
+    filters.append(signal.firwin(_N_MODULATION_TAPS, edges[-2], window="hann", pass_zero=False))
     return np.stack(filters)
 
 
@@ -118,10 +117,11 @@ def _modulation(x: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Magnitude of the normalised correlation; 0 when either signal has no energy."""
-    energy_x, energy_y = x @ x, y @ y
+    # einsum, because the rounding of BLAS depends on the number of its threads.
+    energy_x, energy_y = np.einsum("i,i", x, x), np.einsum("i,i", y, y)
     if energy_x < TINY or energy_y < TINY:
         return 0.0
-    return float(abs(x @ y) / np.sqrt(energy_x * energy_y))
+    return float(abs(np.einsum("i,i", x, y)) / np.sqrt(energy_x * energy_y))
 
 
 def basilar_membrane_sync(

@@ -107,7 +107,7 @@ def evaluate_haaqi(
     stream: RandomStream = np.random if random_state is None else random_state
     x = to_model_rate(_checked(reference, "reference"), reference_sample_rate)
     y = to_model_rate(_checked(processed, "processed"), processed_sample_rate)
-    n_threads = n_threads or numba.config.NUMBA_NUM_THREADS
+    n_threads = n_threads or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     x, y, has_level = _prepared(x, y, n_threads)
     with ThreadPoolExecutor(n_threads) as pool:
         if equalisation == NALR_MISSING:
@@ -261,7 +261,6 @@ def _cep_high(
     if add_noise == 0.0:
         leave_at(stream, survey(stream, 2 * N_BANDS * n_kept, 1), 1)
     else:
-        for matrix in frames:
-            matrix += add_noise * stream.standard_normal(matrix.shape)
+        frames = [matrix + add_noise * stream.standard_normal(matrix.shape) for matrix in frames]
     reference, processed = (cepstra(matrix) for matrix in frames)
     return cepstral_correlation_high(reference, processed)

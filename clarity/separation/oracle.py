@@ -62,6 +62,8 @@ class OracleSeparator:
         if not path.is_file():
             raise FileNotFoundError(f"the oracle needs the true stem {path}, which is not there")
         stem, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        if not np.isfinite(stem).all():
+            raise ValueError(f"{path} holds NaN or infinite samples; generate or download it again")
         stem = resample(stem, sample_rate, mixture.sample_rate)
         if stem.shape != mixture.signal.shape:
             raise ValueError(

@@ -43,3 +43,12 @@ def test_what_is_wrong_is_named(stems):
     files["drums"].unlink()
     with pytest.raises(FileNotFoundError, match=r"drums.wav"):
         OracleSeparator().separate(Mixture(mixture, 8000, files))
+
+
+def test_a_stem_with_nan_is_named(tmp_path):
+    files = {name: tmp_path / f"{name}.wav" for name in VDBO}
+    for name, path in files.items():
+        stem = np.full((800, 2), np.nan if name == "bass" else 0.1)
+        soundfile.write(path, stem, 8000, subtype="FLOAT")
+    with pytest.raises(ValueError, match=r"bass.wav holds NaN"):
+        OracleSeparator().separate(Mixture(np.zeros((800, 2)), 8000, files))

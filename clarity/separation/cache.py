@@ -7,7 +7,8 @@ Layout of a cache folder::
 
 where `entry` is the SHA-256 of the mixture's samples, its sample rate and the separator's key. An
 entry appears whole or not at all; several processes may share a folder. Deleting an entry, or all
-of them, only costs the time to separate again. A folder ``.*.tmp`` is what a killed process left.
+of them, only costs the time to separate again. A folder ``.*.tmp`` is being written, or is what a
+killed process left; it is removed when the entry is written again an hour later or more.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ import hashlib
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 
 import soundfile
 
 from clarity.separation.base import Mixture, Separator, Stems
 from clarity.separation.weights import file_sha256
-from clarity.utils.file_io import read_json, write_json
+from clarity.utils.file_io import read_json, write_json, write_signal
 
 logger = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
+_WRITTEN_WITHIN_S = 3600.0
 
 
 class CachedSeparator:
@@ -96,12 +99,15 @@ class CachedSeparator:
 
     def _write(self, entry: Path, stems: Stems, sample_rate: int) -> None:
         """Write an entry beside its place and move it there."""
+        for leftover in entry.parent.glob(f".{entry.name}.*.tmp"):
+            if time.time() - leftover.stat().st_mtime > _WRITTEN_WITHIN_S:
+                shutil.rmtree(leftover, ignore_errors=True)
         partial = entry.with_name(f".{entry.name}.{os.getpid()}.tmp")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
             for name, stem in stems.items():
-                soundfile.write(partial / f"{name}.wav", stem, sample_rate, subtype="FLOAT")
+                write_signal(partial / f"{name}.wav", stem, sample_rate)
             description = {
                 "key": self.key,
                 "sample_rate": sample_rate,

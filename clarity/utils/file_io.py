@@ -5,6 +5,7 @@ Every file is written whole or not at all: see `atomic_path`.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -52,8 +53,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # Python names no file when it is the writing that fails.
         raise
     with suppress(OSError):  # Not every system lets a folder be synchronised.
         _sync(path.parent)
@@ -266,5 +269,9 @@ def write_signal(
         if n_beyond:
             logger.warning("%s: %d samples out of range [-1.0, 1.0) clipped", filename, n_beyond)
         samples = to_16bit(samples)
+    # libsndfile does not say that a disk is full, so it writes to memory.
+    stream = io.BytesIO()
+    file_format = Path(filename).suffix.removeprefix(".")
+    soundfile.write(stream, samples, int(sample_rate), subtype=subtype, format=file_format)
     with atomic_path(filename) as temporary:
-        soundfile.write(temporary, samples, int(sample_rate), subtype=subtype)
+        temporary.write_bytes(stream.getbuffer())

@@ -88,12 +88,16 @@ class ResultsFile:
             When the row cannot be written; the file is then as it was.
         """
         row = _line(row_values[column] for column in self.header_columns)
-        with Path(self.file_name).open("ab", buffering=0) as file:
-            end = file.tell()
-            if file.write(row) != len(row):
-                file.truncate(end)
-                raise OSError(errno.ENOSPC, "no space for another row", str(self.file_name))
-            os.fsync(file.fileno())
+        try:
+            with Path(self.file_name).open("ab", buffering=0) as file:
+                end = file.tell()
+                if file.write(row) != len(row):
+                    file.truncate(end)
+                    raise OSError(errno.ENOSPC, "no space for another row")
+                os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = str(self.file_name)  # Python names no file when the writing fails.
+            raise
 
 
 def _line(values: Iterable[object]) -> bytes:

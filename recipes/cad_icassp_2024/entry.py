@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import itertools
@@ -38,6 +39,9 @@ _ADVICE = {
     errno.EROFS: "the folder is on a read-only disk: choose another one",
     errno.EACCES: "no permission: choose another folder, or change its permissions",
     errno.EPERM: "not permitted: choose another folder, or change its permissions",
+    errno.ENOTDIR: "a file is in the place of a folder: choose another folder",
+    errno.EEXIST: "a file is in the place of a folder: choose another folder",
+    errno.EIO: "the disk does not answer as it should: have it checked, or choose another one",
 }
 
 
@@ -94,6 +98,8 @@ class EntryPoint:
 def translate_overrides(arguments: Sequence[str]) -> list[str]:
     """Turn pyClarity's ``separator.model=NAME`` into the choice of the group, ``separator=NAME``.
 
+    And put ``-m`` in front, because Hydra does not take it between two overrides.
+
     Parameters
     ----------
     arguments : sequence of str
@@ -103,8 +109,9 @@ def translate_overrides(arguments: Sequence[str]) -> list[str]:
     -------
     list of str
     """
+    arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     if any(re.match(r"\+{0,2}separator=", argument) for argument in arguments):
-        return list(arguments)
+        return arguments
     return [re.sub(r"^separator\.model=", "separator=", argument) for argument in arguments]
 
 
@@ -177,14 +184,36 @@ def run_job(entry: EntryPoint, cfg: DictConfig) -> None:
         full = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
         if full or log.isEnabledFor(logging.DEBUG):
             log.log(logging.ERROR if full else logging.DEBUG, "where it came from", exc_info=error)
-        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.RUN and not full:
+        if HydraConfig.initialized() and not _sweeping() and not full:
             sys.exit(1)
         raise
-    except Exception:
+    except Exception as error:
         log.exception("%s failed in a way that nobody foresaw", entry.name)
+        if _sweeping():  # launchers send exceptions between processes, not every one travels
+            raise RecipeError(f"{entry.name}: {type(error).__name__}: {error}") from error
         raise
     finally:
         _close_log_file()
+
+
+def _sweeping() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that leaves out what a full disk does not take; the terminal shows it all."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _open_log_file(entry: EntryPoint, config: Any) -> None:
@@ -194,7 +223,9 @@ def _open_log_file(entry: EntryPoint, config: Any) -> None:
     logs = Path(folder) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    handler = logging.FileHandler(logs / f"{entry.name}-{stamp}-{os.getpid()}.log", delay=True)
+    # The jobs of a sweep may have their folder, their process and the second in common.
+    job = f"-job{HydraConfig.get().job.num}" if _sweeping() else ""
+    handler = _LogFile(logs / f"{entry.name}-{stamp}-{os.getpid()}{job}.log", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     handler.set_name("recipe")
     logging.getLogger().addHandler(handler)
@@ -219,7 +250,7 @@ def n_available_cores() -> int:
 
 def _share_out_cores() -> None:
     """Give the jobs that run at the same time on this machine an equal part of its cores."""
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+    if not _sweeping():
         return
     import numba  # noqa: PLC0415 - heavy, and of use in sweeps only
     import torch  # noqa: PLC0415

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,13 +63,15 @@ def test_failure_leaves_no_file_and_spares_the_old(tmp_path, error):
 
 
 def test_writers_leave_no_file_when_the_disk_is_full(tmp_path, monkeypatch):
-    def write_some(file, *_args, **_kwargs):
-        file.write_bytes(b"RIFF")
-        raise OSError(28, "No space left on device")
+    def write_some(file, content):
+        with file.open("wb") as stream:
+            stream.write(bytes(content)[:4])
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(soundfile, "write", write_some)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(Path, "write_bytes", write_some)
+    with pytest.raises(OSError, match="No space left") as caught:
         write_signal(tmp_path / "signal.wav", np.zeros(9), 44100)
+    assert caught.value.filename == str(tmp_path / "signal.wav")
     with pytest.raises(TypeError):
         write_json(tmp_path / "data.json", {"not": object()})
     assert not list(tmp_path.iterdir())

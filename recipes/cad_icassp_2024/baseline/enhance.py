@@ -43,6 +43,8 @@ __all__ = ["decompose_signal", "enhance", "process_remix_for_listener", "save_fl
 
 log = logging.getLogger(__name__)
 
+FILE_OVERHEAD_BYTES = 16384
+
 
 def decompose_signal(
     model: torch.nn.Module,
@@ -238,7 +240,7 @@ def make_compressor(config: Config) -> Compressor | None:
 
 
 def signal_bytes(dataset: Dataset, pairs: Iterable[Pair], sample_rate: int) -> int:
-    """Return an upper bound of the disk space that the enhanced signals take.
+    """Return an upper bound of the disk space that the enhanced signals of pairs take.
 
     Parameters
     ----------
@@ -250,7 +252,8 @@ def signal_bytes(dataset: Dataset, pairs: Iterable[Pair], sample_rate: int) -> i
     Returns
     -------
     int
-        16-bit stereo without compression: loud music compresses by a few per cent only.
+        16-bit stereo without compression (loud music compresses by a few per cent only) and what
+        surrounds it: the file's header, the tail of the amplification, the disk's last block.
     """
     durations: dict[Path, float] = {}
     total = 0
@@ -258,7 +261,7 @@ def signal_bytes(dataset: Dataset, pairs: Iterable[Pair], sample_rate: int) -> i
         path = dataset.music_file(pair.scene, "mixture")
         if path not in durations:
             durations[path] = soundfile.info(path).duration
-        total += math.ceil(durations[path] * sample_rate) * 4
+        total += math.ceil(durations[path] * sample_rate) * 4 + FILE_OVERHEAD_BYTES
     return total
 
 
@@ -289,6 +292,7 @@ def enhance(config: DictConfig | Config) -> None:
         Failures("enhance", settings.on_error, experiment.failures_file(batch)) as failures,
     ):
         usable = usable_pairs(dataset, pairs, ("mixture",), failures)
+        _require_space(settings, dataset, experiment, usable)
         built = build_separator(settings.separator)
         usable = usable_pairs(dataset, usable, files_needed(built.separator), failures)
         experiment.claim(
@@ -302,6 +306,19 @@ def enhance(config: DictConfig | Config) -> None:
             _enhance_pairs(settings, dataset, built.separator, experiment, failures, todo)
         else:
             log.info("all %d pairs are done: %s", len(usable), experiment.signals)
+
+
+def _require_space(
+    config: Config, dataset: Dataset, experiment: Experiment, pairs: Sequence[Pair]
+) -> None:
+    """Compare what the signals that are yet to be made will take with what is free."""
+    files = {pair.id: experiment.signal_file(pair) for pair in pairs}
+    there = {name: file.stat().st_size for name, file in files.items() if file.exists()}
+    todo = [pair for pair in pairs if config.overwrite or pair.id not in there]
+    if todo:
+        freed = sum(there.values()) if config.overwrite else 0
+        n_bytes = signal_bytes(dataset, todo, config.remix_sample_rate) - freed
+        require_space(experiment.folder, max(0, n_bytes), f"enhancing {len(todo)} pairs")
 
 
 def _what_is_left(experiment: Experiment, pairs: Sequence[Pair], overwrite: bool) -> list[Pair]:
@@ -325,11 +342,6 @@ def _enhance_pairs(
     failures: Failures,
     todo: Sequence[Pair],
 ) -> None:
-    require_space(
-        experiment.folder,
-        signal_bytes(dataset, todo, config.remix_sample_rate),
-        f"enhancing {len(todo)} pairs",
-    )
     songs = group_by_mixture(todo)
     log.info(
         "%s: %d mixtures for %d pairs into %s",

@@ -28,6 +28,7 @@ from recipes.cad_icassp_2024.baseline.experiment import (
     open_scores,
     read_scores,
     remove_leftovers,
+    require_space,
     write_scores,
 )
 from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
@@ -65,6 +66,9 @@ log = logging.getLogger(__name__)
 
 # The level in dB SPL of the music before amplification, for which NAL-R prescribes.
 PRESENTATION_LEVEL_DB_SPL = 65.0
+
+# What a row of scores takes on the disk at most, unless names are very long.
+ROW_BYTES = 256
 
 
 def make_scene_listener_list(
@@ -283,6 +287,9 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
     ):
         usable = usable_pairs(dataset, pairs, ("mixture", *VDBO), failures)
         usable = _with_signals(experiment, usable, settings.remix_sample_rate, failures)
+        require_space(
+            experiment.folder, len(usable) * ROW_BYTES, f"the scores of {len(usable)} pairs"
+        )
         experiment.claim(
             "evaluate",
             evaluate_settings(settings, dataset.paths, experiment),

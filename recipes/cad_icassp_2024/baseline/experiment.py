@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import fcntl
 import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,6 +66,9 @@ METADATA_FILES = (
     "scene_listeners_file",
     "music_file",
 )
+
+# What flock says on network file systems that have no locks.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 Settings = dict[str, Any]
 Row = dict[str, str]
@@ -129,7 +134,7 @@ class Experiment:
         try:
             record = read_json(path)
         except ValueError as error:
-            raise RecipeError(f"{error}; start over with overwrite=true, or remove it") from error
+            raise RecipeError(f"{error}; start over with overwrite=true") from error
         if not isinstance(record, dict):
             raise RecipeError(f"{path} holds no settings; start over with overwrite=true")
         return record
@@ -143,9 +148,12 @@ class Experiment:
         Raises
         ------
         RecipeError
-            When a live process holds it.
+            When a live process holds it, or one that deals the pairs out to other batches.
         """
-        with _lock(self.folder / "locks" / f"{step}{batch.suffix}.lock", wait=False):
+        folder = self.folder / "locks"
+        with _lock(folder / f"{step}{batch.suffix}.lock", wait=False):
+            _refuse_other_divisions(folder, step, batch)
+            remove_leftovers([self.failures_file(batch)])
             yield
 
     def claim(
@@ -167,18 +175,25 @@ class Experiment:
         Raises
         ------
         RecipeError
-            When the results were made with other settings; with the differences.
+            When the results were made with other settings; with the differences. Also when there
+            are results and nothing tells what they were made with.
         """
         with _lock(self.folder / "locks" / "settings.lock", wait=True):
+            remove_leftovers([self.record_file(step)])
             known = self.record(step) if not overwrite else self._record_if_readable(step)
             if known == settings:
                 return
             if known is not None and not overwrite:
                 raise RecipeError(_differences(self.folder, step, known, settings))
-            if overwrite:
-                for path in stale:
+            for path in stale:
+                if overwrite:
                     path.unlink(missing_ok=True)
-            self.record_file(step).parent.mkdir(parents=True, exist_ok=True)
+                elif path.exists():
+                    raise RecipeError(
+                        f"{path} is there, but nothing says which settings it was made with: "
+                        "choose another folder with path.exp_folder=..., or start over with "
+                        "overwrite=true"
+                    )
             write_json(self.record_file(step), settings)
 
     def _record_if_readable(self, step: str) -> Settings | None:
@@ -201,10 +216,39 @@ def _lock(path: Path, *, wait: bool) -> Iterator[None]:
                 f"{holder} is at work on the same batch in {path.parent.parent}: wait until it "
                 "has finished, or choose another evaluate.batch or path.exp_folder"
             ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            log.warning(
+                "the file system of %s has no locks (%s): see to it that no two processes do the "
+                "same work there",
+                path.parent.parent,
+                error.strerror,
+            )
+        with contextlib.suppress(OSError):  # the lock holds without it, on a full disk too
+            file.truncate(0)
+            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
+
+
+def _refuse_other_divisions(folder: Path, step: str, batch: Batch) -> None:
+    """Refuse to work beside a process whose batches overlap with this one."""
+    for path in sorted(folder.glob(f"{step}*.lock")):
+        match = re.fullmatch(rf"{step}(?:_(\d+)-(\d+))?\.lock", path.name)
+        if match is None or int(match[2] or 1) == batch.count:
+            continue
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held = f"batch {int(match[1]) - 1} of {match[2]}" if match[1] else "all batches"
+                raise RecipeError(
+                    f"{file.read().strip() or 'another process'} is at work on {held} in "
+                    f"{folder.parent}: wait until it has finished, go on with its "
+                    "evaluate.batch_size, or choose another path.exp_folder"
+                ) from None
+            except OSError:
+                continue  # a file system without locks, of which _lock has warned
 
 
 def _differences(folder: Path, step: str, known: Settings, wanted: Settings) -> str:
@@ -302,12 +346,17 @@ def require_space(folder: Path, n_bytes: int, what: str) -> None:
         When there is not enough.
     """
     free = shutil.disk_usage(folder).free
-    text = (
-        f"{what} will take up to {n_bytes / 1e9:.2f} GB in {folder}, {free / 1e9:.2f} GB are free"
-    )
+    text = f"{what} will take up to {_in_bytes(n_bytes)} in {folder}, {_in_bytes(free)} are free"
     if n_bytes > free:
         raise RecipeError(f"{text}: free some space, or choose another path.exp_folder")
     log.info("%s", text)
+
+
+def _in_bytes(size: int) -> str:
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size / 1e3:.1f} kB"
 
 
 def open_scores(path: Path) -> tuple[ResultsFile, dict[tuple[str, str], Row]]:

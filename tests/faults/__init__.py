@@ -1,0 +1,1 @@
+"""What happens when runs are killed, disks fill, and several processes meet."""

@@ -1,4 +1,4 @@
-"""Write README's table of keys: ``python -m recipes.cad_icassp_2024.config_table``."""
+"""Write README's tables of keys: ``python -m recipes.cad_icassp_2024.config_table``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from pathlib import Path
 from clarity.utils.file_io import atomic_path
 from recipes.cad_icassp_2024.config import Config, describe
 from recipes.cad_icassp_2024.entry import composed_defaults
+from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-_TABLE = re.compile(
-    r"(<!-- configuration table.*?-->\n).*?(<!-- end of the configuration table -->)", re.DOTALL
-)
+_SCHEMAS = {"config": Config, "generate_dataset": GenerateConfig}
 
 
-def markdown_table() -> str:
-    """Return a Markdown table of all keys of the baseline, with their defaults."""
-    rows = describe(Config, defaults=composed_defaults("config"))
+def markdown_table(config_name: str) -> str:
+    """Return a Markdown table of all keys of a configuration, with their defaults.
+
+    Parameters
+    ----------
+    config_name : str
+        ``config`` (the baseline) or ``generate_dataset``.
+    """
+    rows = describe(_SCHEMAS[config_name], defaults=composed_defaults(config_name))
     lines = ["| key | default | what it does |", "|---|---|---|"]
     for row in rows:
         default = re.sub(r"\$\{(\w[\w.]*)\}", r"{\1}", row.default)
@@ -25,21 +30,24 @@ def markdown_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_table(text: str) -> str:
-    """Return README's text with the table between its marks made anew.
+def with_tables(text: str) -> str:
+    """Return README's text with the tables between their marks made anew.
 
     Parameters
     ----------
     text : str
         README's text as it is.
     """
-    table = markdown_table()
-    return _TABLE.sub(lambda match: match[1] + table + match[2], text)
+    for name in _SCHEMAS:
+        marks = rf"(<!-- keys of {name}:.*?-->\n).*?(<!-- end of the keys of {name} -->)"
+        table = markdown_table(name)
+        text = re.sub(marks, lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL)
+    return text
 
 
 def main() -> None:
-    """Write the table into README.md."""
-    text = with_table(README.read_text(encoding="utf-8"))
+    """Write the tables into README.md."""
+    text = with_tables(README.read_text(encoding="utf-8"))
     with atomic_path(README) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -13,9 +13,11 @@ import pytest
 import soundfile
 
 from clarity.evaluator.haaqi import (
+    Ear,
     SilentReferenceError,
     compute_haaqi,
     evaluate_haaqi,
+    evaluate_listeners,
     haaqi_v1,
 )
 from clarity.utils.audiogram import Audiogram
@@ -122,6 +124,22 @@ def test_two_ears_share_one_stream() -> None:
         )
         assert with_own == evaluate_haaqi(reference, 24000, processed, 24000, AUDIOGRAM, 2)
         assert own.standard_normal() == np.random.standard_normal()
+
+
+def test_listeners_in_parallel_equal_one_after_the_other() -> None:
+    listeners = [
+        [
+            Ear(noise(10000, seed), 24000, noise(10000, seed + 1), 24000, AUDIOGRAM, 2, 60.0 + seed)
+            for seed in (i, i + 10)
+        ]
+        for i in range(4)
+    ]
+    results = evaluate_listeners(listeners, seeds=range(4), n_threads=3)
+    for i, ears in enumerate(listeners):
+        np.random.seed(i)
+        assert results[i] == [ear.evaluate() for ear in ears]
+    with pytest.raises(ValueError, match="zip"):
+        evaluate_listeners(listeners, seeds=[1])
 
 
 def test_wrapper_order_and_empty_signals() -> None:

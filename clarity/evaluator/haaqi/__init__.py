@@ -1,5 +1,6 @@
 """The hearing-aid audio quality index (HAAQI) of Kates & Arehart (2016)."""
 
+from clarity.evaluator.haaqi.batch import Ear, evaluate_listeners
 from clarity.evaluator.haaqi.haaqi import (
     SilentReferenceError,
     compute_haaqi,
@@ -9,9 +10,11 @@ from clarity.evaluator.haaqi.haaqi import (
 from clarity.evaluator.haaqi.regression import HaaqiResult
 
 __all__ = [
+    "Ear",
     "HaaqiResult",
     "SilentReferenceError",
     "compute_haaqi",
     "evaluate_haaqi",
+    "evaluate_listeners",
     "haaqi_v1",
 ]

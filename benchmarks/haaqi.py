@@ -102,7 +102,7 @@ def measure(python: str, signals: Path, n_threads: int) -> Measurement:
         environment[name] = str(n_threads)
     run = subprocess.run(
         [python, "-c", WORKER, str(signals)],
-        cwd=tempfile.gettempdir(),
+        cwd=signals.parent,
         env=environment,
         check=True,
         stdout=subprocess.PIPE,

@@ -86,6 +86,8 @@ class Listening(NamedTuple):
         Delay of the processed signal in samples.
     delay : ndarray of int64, shape (4,)
         Delay of both signals that lines the bands up.
+    threshold_db : float
+        Level in dB SL that a tile of basilar-membrane motion must exceed to be compared.
     noise_gain : float
         RMS of the noise at threshold.
     noise_keys, noise_positions, noise_waiting : ndarray
@@ -97,6 +99,7 @@ class Listening(NamedTuple):
     envelope_lag: NDArray[np.int64]
     motion_lag: NDArray[np.int64]
     delay: NDArray[np.int64]
+    threshold_db: float
     noise_gain: float
     noise_keys: NDArray[np.uint32]
     noise_positions: NDArray[np.int64]
@@ -232,6 +235,7 @@ def _compare_band(
     y: NDArray[np.float64],
     hop: int,
     tables: Tables,
+    threshold_db: float,
     work: NDArray[np.float64],
     covariance: NDArray[np.float64],
     mean_square: NDArray[np.float64],
@@ -245,15 +249,15 @@ def _compare_band(
     windows, correlations = tables.segment_windows, tables.window_correlations
     if hop == 0:
         covariance[0], mean_square[0] = segment_covariance(
-            x[HOP:], y[HOP:], windows[0], correlations[0], HOP, work
+            x[HOP:], y[HOP:], windows[0], correlations[0], HOP, threshold_db, work
         )
     if 2 <= hop < n_segments:
         covariance[hop - 1], mean_square[hop - 1] = segment_covariance(
-            x, y, windows[1], correlations[1], SEGMENT, work
+            x, y, windows[1], correlations[1], SEGMENT, threshold_db, work
         )
     if hop == n_segments - 1:
         covariance[hop], mean_square[hop] = segment_covariance(
-            x[HOP:], y[HOP:], windows[2], correlations[2], HOP, work
+            x[HOP:], y[HOP:], windows[2], correlations[2], HOP, threshold_db, work
         )
 
 
@@ -321,7 +325,14 @@ def compare(
                 )
             x, y = motion_lines[0, lane], motion_lines[1, lane]
             _compare_band(
-                x, y, hop, tables, work, features.covariance[lane], features.mean_square[lane]
+                x,
+                y,
+                hop,
+                tables,
+                listening.threshold_db,
+                work,
+                features.covariance[lane],
+                features.mean_square[lane],
             )
             window = tables.smoothing_window
             _smooth_band(envelope_lines[0, lane], hop, window, features.reference_frames[lane])

@@ -45,8 +45,8 @@ class Comparison:
     reference_frames, processed_frames : ndarray, shape (32, F)
         Envelopes in dB SL, smoothed over 8 ms, one frame every 4 ms.
     covariance, mean_square : ndarray, shape (32, Q)
-        Covariance of basilar-membrane motion in segments of 16 ms, one every 8 ms, and the mean
-        square of the reference's motion.
+        Covariance of basilar-membrane motion in segments of 16 ms, one every 8 ms (0 where the
+        reference is below the threshold), and the mean square of the reference's motion.
     reference_spectrum_db, processed_spectrum_db : ndarray, shape (32,)
         Average level of each band in dB SL.
     """
@@ -76,12 +76,17 @@ class CochlearComparison:
         Hearing loss of the ear.
     level1 : float
         Level in dB SPL of a signal with an RMS of 1.
+    threshold_db : float
+        Level in dB SL that a tile of basilar-membrane motion must exceed to be compared.
     pool : ThreadPoolExecutor
         Threads that share the bands among them. The result does not depend on their number.
     """
 
-    def __init__(self, audiogram: Audiogram, level1: float, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, audiogram: Audiogram, level1: float, threshold_db: float, pool: ThreadPoolExecutor
+    ) -> None:
         self.level1 = level1
+        self.threshold_db = threshold_db
         self.pool = pool
         self.frequencies_hz = centre_frequencies_hz()
         self.loss: HearingLoss = hearing_loss(audiogram, self.frequencies_hz)
@@ -192,6 +197,7 @@ class CochlearComparison:
             envelope_lag=lags[0],
             motion_lag=lags[1],
             delay=delay[lanes],
+            threshold_db=self.threshold_db,
             noise_gain=10.0 ** ((NOISE_LEVEL_DB - self.level1) / 20.0),
             noise_keys=states.keys[blocks],
             noise_positions=states.positions[blocks],

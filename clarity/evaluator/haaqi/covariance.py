@@ -61,6 +61,7 @@ def segment_covariance(
     window: NDArray[np.float64],
     window_correlation: NDArray[np.float64],
     n: int,
+    threshold_db: float,
     work: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Largest normalised covariance of two segments, and the mean square of the first.
@@ -79,13 +80,16 @@ def segment_covariance(
         Autocorrelation of the window.
     n : int
         Samples in the segment.
+    threshold_db : float
+        Level of x, sqrt(2 mean square) in dB SL, up to which its covariance counts for nothing and
+        is not computed.
     work : ndarray, shape (2, SEGMENT + 48)
         Scratch; its last 48 columns and its first 24 must hold 0.
 
     Returns
     -------
     covariance : float
-        Between 0 and 1; 0 when either segment is silent.
+        Between 0 and 1; 0 when either segment is silent or x is below the threshold.
     mean_square : float
         Mean square of x.
     """
@@ -97,7 +101,8 @@ def segment_covariance(
     mean_square_y = _subtract_mean(b, n) / window_correlation[0]
     for i in range(n, n + MAX_SEGMENT_LAG):
         b[i] = 0.0
-    if not (mean_square_x > TINY and mean_square_y > TINY):
+    heard = np.sqrt(2.0 * mean_square_x) > threshold_db
+    if not (heard and mean_square_x > TINY and mean_square_y > TINY):
         return 0.0, mean_square_x
     delayed = work[1]
     largest = 0.0

@@ -113,7 +113,7 @@ def evaluate_haaqi(
         if equalisation == NALR_MISSING:
             x = _with_nalr(x, audiogram)
         x, y = pool.map(middle_ear, (x, y))
-        model = CochlearComparison(audiogram, level1, pool)
+        model = CochlearComparison(audiogram, level1, silence_threshold, pool)
         comparison = model.compare(x, y, stream)
     del x, y  # a hundred megabytes each for a long piece; the features need them no more
     cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)

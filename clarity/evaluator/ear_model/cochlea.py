@@ -22,7 +22,7 @@ from clarity.evaluator.ear_model.gammatone import (
 )
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss
 from clarity.evaluator.ear_model.jit import kernel
-from clarity.evaluator.ear_model.lanes import add, load, splat, store
+from clarity.evaluator.ear_model.lanes import add, clear_rows, load, splat, store
 
 
 class Cochlea(NamedTuple):
@@ -166,8 +166,9 @@ def compressed_hop(
     """
     first = hop * HOP
     n = max(0, min(HOP, cochlea.x.size - first))
-    envelope[n:] = 0.0
-    motion[n:] = 0.0
+    if n < HOP:
+        clear_rows(envelope[n:])
+        clear_rows(motion[n:])
     if n == 0:
         return
     filter_block(

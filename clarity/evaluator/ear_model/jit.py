@@ -34,7 +34,11 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     makes any change of a source a new file.
     """
     function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
-    return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    # Without forceinline, a kernel that another one calls exists twice, optimised differently, and
+    # which one runs depends on whether it was compiled or read from disk: the last digits would too.
+    return numba.njit(cache=True, nogil=True, forceinline=True, error_model="numpy", **options)(
+        function
+    )
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.jit import inlined
+from clarity.evaluator.ear_model.jit import inlined, kernel
 
 Lanes = tuple[float, float, float, float]
 
@@ -81,3 +81,19 @@ def positive(a: Lanes) -> Lanes:
 def power(re: Lanes, im: Lanes) -> Lanes:
     """Squared magnitude."""
     return add(mul(re, re), mul(im, im))
+
+
+@kernel
+def clear_rows(rows: NDArray[np.float64]) -> None:
+    """Set rows of an array of shape (rows, 4) to 0."""
+    flat = rows.reshape(-1)
+    for i in range(flat.size):
+        flat[i] = 0.0
+
+
+@kernel
+def copy_rows(source: NDArray[np.float64], target: NDArray[np.float64]) -> None:
+    """Copy rows of an array of shape (rows, 4)."""
+    source_flat, target_flat = source.reshape(-1), target.reshape(-1)
+    for i in range(target_flat.size):
+        target_flat[i] = source_flat[i]

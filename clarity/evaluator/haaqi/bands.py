@@ -27,6 +27,7 @@ from clarity.evaluator.ear_model.cochlea import Cochlea, compressed_hop
 from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES
 from clarity.evaluator.ear_model.jit import kernel
 from clarity.evaluator.ear_model.lane_fft import N_FFT, forward
+from clarity.evaluator.ear_model.lanes import clear_rows, copy_rows
 from clarity.evaluator.ear_model.noise import add_normals, open_stream
 from clarity.evaluator.haaqi.covariance import MAX_SEGMENT_LAG, SEGMENT, segment_covariance
 from clarity.evaluator.haaqi.envelope import smooth_hop
@@ -54,6 +55,46 @@ class Tables(NamedTuple):
     smoothing_window: NDArray[np.float64]
     segment_windows: NDArray[np.float64]
     window_correlations: NDArray[np.float64]
+
+
+class CorrelationFrame(NamedTuple):
+    """Buffers for the correlation of two signals in four bands, see `band_alignment`.
+
+    Attributes
+    ----------
+    re, im : ndarray, shape (N_FFT, 4)
+        A frame of the reference and of the processed signal.
+    kept : ndarray, shape (2 * LEAD, 4)
+        End of the processed signal's frame, with which the next one begins.
+    spectrum : ndarray, shape (2 * N_BINS, 4)
+        Sum of the frames' cross-spectra.
+    """
+
+    re: NDArray[np.float64]
+    im: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    spectrum: NDArray[np.float64]
+
+
+class Workspace(NamedTuple):
+    """Buffers of `find_delays`, 4 MB; used again, because new memory is slow at first touch."""
+
+    envelope: CorrelationFrame
+    motion: CorrelationFrame
+
+
+def new_workspace() -> Workspace:
+    """Buffers for one thread."""
+    envelope, motion = (
+        CorrelationFrame(
+            re=np.zeros((N_FFT, LANES)),
+            im=np.zeros((N_FFT, LANES)),
+            kept=np.zeros((2 * LEAD, LANES)),
+            spectrum=np.zeros((2 * N_BINS, LANES)),
+        )
+        for _ in range(2)
+    )
+    return Workspace(envelope, motion)
 
 
 class BandFeatures(NamedTuple):
@@ -108,7 +149,11 @@ class Listening(NamedTuple):
 
 @kernel
 def find_delays(
-    reference: Cochlea, processed: Cochlea, tables: Tables, energy: NDArray[np.float64]
+    reference: Cochlea,
+    processed: Cochlea,
+    tables: Tables,
+    workspace: Workspace,
+    energy: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Delay between the compressed signals of four bands.
 
@@ -118,8 +163,10 @@ def find_delays(
         Both signals; the processed one may be scaled.
     tables : Tables
         Constant arrays.
+    workspace : Workspace
+        Scratch.
     energy : ndarray, shape (2, 4)
-        Receives the energy of the envelopes before compression and gain.
+        The energy of the envelopes before compression and gain is added to it.
 
     Returns
     -------
@@ -127,40 +174,41 @@ def find_delays(
         See `band_alignment.correlation_peaks`.
     """
     n_samples = reference.x.size
-    envelope_re, envelope_im = np.zeros((N_FFT, LANES)), np.zeros((N_FFT, LANES))
-    motion_re, motion_im = np.zeros((N_FFT, LANES)), np.zeros((N_FFT, LANES))
-    envelope_kept, motion_kept = np.zeros((2 * LEAD, LANES)), np.zeros((2 * LEAD, LANES))
-    envelope_spectrum = np.zeros((2 * N_BINS, LANES))
-    motion_spectrum = np.zeros((2 * N_BINS, LANES))
-    energy[:] = 0.0
+    envelope, motion = workspace.envelope, workspace.motion
+    clear_rows(envelope.kept)
+    clear_rows(motion.kept)
+    clear_rows(envelope.spectrum)
+    clear_rows(motion.spectrum)
     for row in range(LEAD, 2 * LEAD, HOP):
-        hop = (row - LEAD) // HOP
         kept = slice(row, row + HOP)
-        compressed_hop(processed, hop, envelope_kept[kept], motion_kept[kept], energy[1:])
+        hop = (row - LEAD) // HOP
+        compressed_hop(processed, hop, envelope.kept[kept], motion.kept[kept], energy[1:])
     for first in range(0, n_samples, FRAME_STEP):
-        envelope_re[FRAME_STEP:] = 0.0
-        motion_re[FRAME_STEP:] = 0.0
-        envelope_im[: 2 * LEAD] = envelope_kept
-        motion_im[: 2 * LEAD] = motion_kept
+        copy_rows(envelope.kept, envelope.im[: 2 * LEAD])
+        copy_rows(motion.kept, motion.im[: 2 * LEAD])
         for row in range(0, FRAME_STEP, HOP):
             hop = (first + row) // HOP
             rows = slice(row, row + HOP)
             ahead = slice(row + 2 * LEAD, row + 2 * LEAD + HOP)
-            compressed_hop(reference, hop, envelope_re[rows], motion_re[rows], energy[:1])
+            compressed_hop(reference, hop, envelope.re[rows], motion.re[rows], energy[:1])
             compressed_hop(
-                processed, hop + _LEAD_HOPS, envelope_im[ahead], motion_im[ahead], energy[1:]
+                processed, hop + _LEAD_HOPS, envelope.im[ahead], motion.im[ahead], energy[1:]
             )
-        envelope_kept[:] = envelope_im[FRAME_STEP : FRAME_STEP + 2 * LEAD]
-        motion_kept[:] = motion_im[FRAME_STEP : FRAME_STEP + 2 * LEAD]
-        envelope_im[FRAME_STEP + 2 * LEAD :] = 0.0
-        motion_im[FRAME_STEP + 2 * LEAD :] = 0.0
-        forward(envelope_re, envelope_im, tables.twiddles)
-        add_cross_spectrum(envelope_re, envelope_im, tables.row_of_bin, envelope_spectrum)
-        forward(motion_re, motion_im, tables.twiddles)
-        add_cross_spectrum(motion_re, motion_im, tables.row_of_bin, motion_spectrum)
+        _add_frame(envelope, tables)
+        _add_frame(motion, tables)
     return correlation_peaks(
-        envelope_spectrum, motion_spectrum, tables.row_of_bin, tables.twiddles, n_samples
+        envelope.spectrum, motion.spectrum, tables.row_of_bin, tables.twiddles, n_samples
     )
+
+
+@kernel
+def _add_frame(frame: CorrelationFrame, tables: Tables) -> None:
+    """Add a frame to the cross-spectrum, and keep the samples that the next one needs too."""
+    copy_rows(frame.im[FRAME_STEP : FRAME_STEP + 2 * LEAD], frame.kept)
+    clear_rows(frame.re[FRAME_STEP:])
+    clear_rows(frame.im[FRAME_STEP + 2 * LEAD :])
+    forward(frame.re, frame.im, tables.twiddles)
+    add_cross_spectrum(frame.re, frame.im, tables.row_of_bin, frame.spectrum)
 
 
 @kernel

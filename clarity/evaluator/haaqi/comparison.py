@@ -26,7 +26,15 @@ from clarity.evaluator.ear_model.noise import (
     leave_at,
     survey,
 )
-from clarity.evaluator.haaqi.bands import BandFeatures, Listening, Tables, compare, find_delays
+from clarity.evaluator.haaqi.bands import (
+    BandFeatures,
+    Listening,
+    Tables,
+    Workspace,
+    compare,
+    find_delays,
+    new_workspace,
+)
 from clarity.evaluator.haaqi.covariance import segment_windows, window_correlations
 from clarity.evaluator.haaqi.envelope import SMOOTHING_WINDOW
 from clarity.utils.audiogram import Audiogram
@@ -188,7 +196,9 @@ class CochlearComparison:
         balance = 2.0 ** np.rint(np.clip(octaves, -100.0, 100.0))
         energy = np.zeros((2, LANES))
         reference, processed = self._open(group, signals, banks, balance)
-        lags = find_delays(reference, processed, _TABLES, energy)
+        workspace = _spare_workspace()
+        lags = find_delays(reference, processed, _TABLES, workspace, energy)
+        _SPARE_WORKSPACES.append(workspace)
         energies[:, lanes] = energy * np.stack([bank.filters.gain[lanes] ** 2 for bank in banks])
         states = counting.result()  # was started first, so it cannot wait for this thread
         blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
@@ -245,6 +255,18 @@ _TABLES = Tables(
     segment_windows=segment_windows(),
     window_correlations=window_correlations(segment_windows()),
 )
+
+
+# Appending to a list and popping from it are safe between threads.
+_SPARE_WORKSPACES: list[Workspace] = []
+
+
+def _spare_workspace() -> Workspace:
+    """Buffers that no thread is using, new ones if there are none."""
+    try:
+        return _SPARE_WORKSPACES.pop()
+    except IndexError:
+        return new_workspace()
 
 
 def _band_delays(filters: GammatoneFilters, n_samples: int) -> NDArray[np.int64]:

@@ -35,7 +35,8 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     """
     function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
     # Without forceinline, a kernel that another one calls exists twice, optimised differently, and
-    # which one runs depends on whether it was compiled or read from disk: the last digits would too.
+    # which of the two runs depends on whether it was compiled or read from disk: scores would
+    # differ in their last digits.
     return numba.njit(cache=True, nogil=True, forceinline=True, error_model="numpy", **options)(
         function
     )

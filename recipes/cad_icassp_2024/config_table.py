@@ -39,9 +39,10 @@ def with_tables(text: str) -> str:
         README's text as it is.
     """
     for name in _SCHEMAS:
-        marks = rf"(<!-- keys of {name}:.*?-->\n).*?(<!-- end of the keys of {name} -->)"
-        table = markdown_table(name)
-        text = re.sub(marks, lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL)
+        head, begin, rest = text.partition(f"<!-- keys of {name}: ")
+        comment, _, rest = rest.partition("-->\n")
+        _, end, tail = rest.partition(f"<!-- end of the keys of {name} -->")
+        text = f"{head}{begin}{comment}-->\n{markdown_table(name)}{end}{tail}"
     return text
 
 

@@ -45,6 +45,11 @@ _ADVICE = {
 }
 
 
+def experiment_folder(config: Config) -> Path:
+    """Return the folder of an experiment's results."""
+    return Path(config.path.exp_folder)
+
+
 @dataclass(frozen=True)
 class EntryPoint:
     """A script of the recipe.
@@ -63,6 +68,9 @@ class EntryPoint:
         The file in ``config/`` to start from.
     schema : type
         The dataclass that describes that file.
+    results : callable
+        The folder of the results, given the checked configuration; its logs go to ``logs/`` in it.
+        None where a script has no such folder.
     """
 
     name: str
@@ -71,6 +79,7 @@ class EntryPoint:
     examples: Sequence[str]
     config_name: str = "config"
     schema: type = Config
+    results: Callable[[Any], Path] | None = experiment_folder
 
     def run(self) -> None:
         """Parse the command line, run the task, and exit with code 1 on an error."""
@@ -87,6 +96,9 @@ class EntryPoint:
         except KeyboardInterrupt:
             print("\nStopped. The same command goes on from here.", file=sys.stderr)  # noqa: T201
             sys.exit(130)
+        except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
 
     def _job(self) -> Callable[[DictConfig], None]:
         def job(cfg: DictConfig) -> None:
@@ -217,10 +229,9 @@ class _LogFile(logging.FileHandler):
 
 
 def _open_log_file(entry: EntryPoint, config: Any) -> None:
-    folder = getattr(config.path, "exp_folder", None)
-    if folder is None:
+    if entry.results is None:
         return
-    logs = Path(folder) / "logs"
+    logs = entry.results(config) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     # The jobs of a sweep may have their folder, their process and the second in common.
@@ -268,12 +279,15 @@ def register_help(entry: EntryPoint) -> None:
     width = max(len(row.key) for row in rows)
     keys = "\n".join(f"  {row.key:<{width}}  {row.text} [{row.default}]" for row in rows)
     examples = "\n".join(f"  {line}" for line in entry.examples)
+    groups = (
+        "separator=NAME takes config/separator/NAME.yaml (demucs, openunmix, hpss, oracle);\n"
+        "-m runs a sweep: -m separator=demucs,openunmix. "
+    )
     text = (
         f"{entry.name}.py: {entry.summary}\n\n"
         f"Examples\n{examples}\n\n"
         f"Keys, what they do and [their defaults]; give them as key=value\n{keys}\n\n"
-        "separator=NAME takes config/separator/NAME.yaml (demucs, openunmix, hpss, oracle);\n"
-        "-m runs a sweep: -m separator=demucs,openunmix. --hydra-help tells of Hydra's own flags.\n"
+        f"{groups if entry.schema is Config else ''}--hydra-help tells of Hydra's own flags.\n"
     )
     # Neither OmegaConf nor Hydra's template is to see an interpolation in the text.
     _store_help(re.sub(r"\$\{([^}]*)\}", r"<\1>", text).replace("$", "$$"), entry.name)

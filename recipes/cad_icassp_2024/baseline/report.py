@@ -101,6 +101,7 @@ def main() -> None:
             "python report.py path.root=cadenza_data 'report.folders=[exp/hpss,exp/oracle]'",
             "python report.py path.root=cadenza_data report.audio=true",
         ),
+        results=lambda config: report_file(config).parent,
     ).run()
 
 

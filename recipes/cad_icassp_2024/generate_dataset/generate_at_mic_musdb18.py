@@ -380,6 +380,7 @@ def main() -> None:
         ),
         config_name="generate_dataset",
         schema=GenerateConfig,
+        results=None,
     ).run()
 
 

@@ -23,7 +23,7 @@ _fsync = os.fsync
 
 
 def fsync(descriptor):
-    time.sleep(0.03)
+    time.sleep(0.1)
     _fsync(descriptor)
 
 

@@ -51,6 +51,7 @@ def kill_again_and_again(
         wanted = before + rng.choice([0, 1, 1, 2])
         on_sight = script == "enhance" and rng.random() < 0.5
         delay_s = rng.uniform(0.0, 4.0) if wanted == before else rng.uniform(0.0, 0.1)
+        limit = max(wanted, before + 1)  # so that the work lasts for all kills
         leftovers = temporary_files(exp)
         with runner.start(script, f"path.exp_folder={exp}") as running:
             assert wait_until(lambda n=wanted: count(exp) >= n, running), runner.output()
@@ -58,7 +59,11 @@ def kill_again_and_again(
                 old = set(leftovers)
                 wait_until(lambda old=old: bool(set(temporary_files(exp)) - old), running)
             else:
-                time.sleep(delay_s)  # the moment itself is what is drawn
+                moment = time.monotonic() + delay_s
+                wait_until(
+                    lambda moment=moment, n=limit: time.monotonic() > moment or count(exp) > n,
+                    running,
+                )
             running.send_signal(signal.SIGKILL)
         assert running.returncode == -signal.SIGKILL, runner.output()
         if leftovers and count(exp) > before:

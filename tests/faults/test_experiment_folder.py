@@ -15,7 +15,8 @@ import pytest
 from clarity.separation.base import VDBO, Mixture
 from clarity.separation.cache import CachedSeparator
 from clarity.utils.results_support import ResultsFile
-from recipes.cad_icassp_2024.baseline.experiment import Batch, Experiment, require_space
+from recipes.cad_icassp_2024.baseline.experiment import Batch, Experiment
+from recipes.cad_icassp_2024.disk import require_space
 from recipes.cad_icassp_2024.entry import _LogFile
 from recipes.cad_icassp_2024.errors import RecipeError
 
@@ -115,10 +116,10 @@ def test_space_is_compared_and_told_in_units_that_fit(tmp_path, monkeypatch, cap
     free = shutil.disk_usage(tmp_path)._replace(free=n_bytes)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     caplog.set_level(logging.INFO)
-    require_space(tmp_path, n_bytes, "this")
+    require_space(tmp_path, n_bytes, "this", "do that")
     assert f"this will take up to {text} in {tmp_path}, {text} are free" in caplog.text
-    with pytest.raises(RecipeError, match=f"{text} are free: free some space"):
-        require_space(tmp_path, n_bytes + 1, "this")
+    with pytest.raises(RecipeError, match=f"{text} are free: free some space, or do that"):
+        require_space(tmp_path, n_bytes + 1, "this", "do that")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110

@@ -143,7 +143,8 @@ def test_a_disk_too_small_for_the_music_is_refused_beforehand(
     output = refused(
         runner, "generate_at_mic_musdb18", f"path.output_music_dir={small_disk.folder / 'out'}"
     )
-    assert "4 songs take 70.6 MB, 1.0 MB are free" in output
+    assert "70.6 MB" in output
+    assert "1.0 MB are free" in output
     assert not list(small_disk.folder.iterdir())
     assert not (music.data.metadata / "at_mic_music.train.json").exists()
 

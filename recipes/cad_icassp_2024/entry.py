@@ -95,7 +95,9 @@ class EntryPoint:
             decorate(self._job())()
         except KeyboardInterrupt:
             print("\nStopped. The same command goes on from here.", file=sys.stderr)  # noqa: T201
-            sys.exit(130)
+            logging.shutdown()
+            # At once: a plain exit would wait for threads, and what they write is whole or nothing.
+            os._exit(130)
         except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)

@@ -24,19 +24,19 @@ from clarity.utils.audiogram import Listener
 from clarity.utils.flac_encoder import save_flac_signal
 from clarity.utils.signal_processing import integrated_loudness
 from recipes.cad_icassp_2024.baseline.experiment import (
-    Batch,
     Experiment,
     enhance_settings,
     remove_leftovers,
-    require_space,
 )
 from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
 from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
 from recipes.cad_icassp_2024.baseline.pipeline import Stop, run_in_order, run_overlapped
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.baseline.run import Run, open_run
 from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.config import Config, as_config
-from recipes.cad_icassp_2024.dataset import DataPaths, Dataset, Pair, Scene
+from recipes.cad_icassp_2024.config import Config
+from recipes.cad_icassp_2024.dataset import Dataset, Pair, Scene
+from recipes.cad_icassp_2024.disk import require_space
 from recipes.cad_icassp_2024.entry import EntryPoint
 
 __all__ = ["decompose_signal", "enhance", "process_remix_for_listener", "save_flac_signal"]
@@ -282,43 +282,35 @@ def enhance(config: DictConfig | Config) -> None:
     RecipeError
         When the data, the settings or the disk do not allow it, or when pairs failed.
     """
-    settings: Config = as_config(config)
-    batch = Batch(settings.evaluate.batch, settings.evaluate.batch_size)
-    experiment = Experiment(Path(settings.path.exp_folder))
-    dataset = Dataset.load(DataPaths.from_config(settings.path))
-    pairs = dataset.select(batch.index, batch.count, settings.evaluate.small_test)
-    with (
-        experiment.locked("enhance", batch),
-        Failures("enhance", settings.on_error, experiment.failures_file(batch)) as failures,
-    ):
-        usable = usable_pairs(dataset, pairs, ("mixture",), failures)
-        _require_space(settings, dataset, experiment, usable)
-        built = build_separator(settings.separator)
-        usable = usable_pairs(dataset, usable, files_needed(built.separator), failures)
-        experiment.claim(
+    with open_run("enhance", config) as run:
+        usable = usable_pairs(run.dataset, run.pairs, ("mixture",), run.failures)
+        _require_space(run, usable)
+        built = build_separator(run.config.separator)
+        needed = files_needed(built.separator)
+        usable = usable_pairs(run.dataset, usable, needed, run.failures)
+        run.experiment.claim(
             "enhance",
-            enhance_settings(settings, dataset.paths, built.fingerprint),
-            overwrite=settings.overwrite,
-            stale=[experiment.signal_file(pair) for pair in dataset.pairs],
+            enhance_settings(run.config, run.dataset.paths, built.fingerprint),
+            overwrite=run.config.overwrite,
+            stale=[run.experiment.signal_file(pair) for pair in run.dataset.pairs],
         )
-        todo = _what_is_left(experiment, usable, settings.overwrite)
+        todo = _what_is_left(run.experiment, usable, run.config.overwrite)
         if todo:
-            _enhance_pairs(settings, dataset, built.separator, experiment, failures, todo)
+            _enhance_pairs(run, built.separator, todo)
         else:
-            log.info("all %d pairs are done: %s", len(usable), experiment.signals)
+            log.info("all %d pairs are done: %s", len(usable), run.experiment.signals)
 
 
-def _require_space(
-    config: Config, dataset: Dataset, experiment: Experiment, pairs: Sequence[Pair]
-) -> None:
+def _require_space(run: Run, pairs: Sequence[Pair]) -> None:
     """Compare what the signals that are yet to be made will take with what is free."""
-    files = {pair.id: experiment.signal_file(pair) for pair in pairs}
+    files = {pair.id: run.experiment.signal_file(pair) for pair in pairs}
     there = {name: file.stat().st_size for name, file in files.items() if file.exists()}
-    todo = [pair for pair in pairs if config.overwrite or pair.id not in there]
+    todo = [pair for pair in pairs if run.config.overwrite or pair.id not in there]
     if todo:
-        freed = sum(there.values()) if config.overwrite else 0
-        n_bytes = signal_bytes(dataset, todo, config.remix_sample_rate) - freed
-        require_space(experiment.folder, max(0, n_bytes), f"enhancing {len(todo)} pairs")
+        freed = sum(there.values()) if run.config.overwrite else 0
+        n_bytes = max(0, signal_bytes(run.dataset, todo, run.config.remix_sample_rate) - freed)
+        what = f"enhancing {len(todo)} pairs"
+        require_space(run.experiment.folder, n_bytes, what, "choose another path.exp_folder")
 
 
 def _what_is_left(experiment: Experiment, pairs: Sequence[Pair], overwrite: bool) -> list[Pair]:
@@ -334,21 +326,14 @@ def _what_is_left(experiment: Experiment, pairs: Sequence[Pair], overwrite: bool
     return todo
 
 
-def _enhance_pairs(
-    config: Config,
-    dataset: Dataset,
-    separator: Separator,
-    experiment: Experiment,
-    failures: Failures,
-    todo: Sequence[Pair],
-) -> None:
+def _enhance_pairs(run: Run, separator: Separator, todo: Sequence[Pair]) -> None:
     songs = group_by_mixture(todo)
     log.info(
         "%s: %d mixtures for %d pairs into %s",
-        config.separator.model,
+        run.config.separator.model,
         len(songs),
         len(todo),
-        experiment.signals,
+        run.experiment.signals,
     )
     with (
         logging_redirect_tqdm(),
@@ -362,7 +347,7 @@ def _enhance_pairs(
             bar.update()
             log.info("%s: written", pair.id)
 
-        Enhancer(config, dataset, separator, experiment, failures, done).run(songs)
+        Enhancer(run.config, run.dataset, separator, run.experiment, run.failures, done).run(songs)
 
 
 def main() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numba
 import numpy as np
 import soundfile
 from omegaconf import DictConfig
@@ -21,33 +22,34 @@ from clarity.utils.file_io import read_signal
 from clarity.utils.flac_encoder import read_flac_signal
 from clarity.utils.signal_processing import compute_rms, integrated_loudness, resample
 from recipes.cad_icassp_2024.baseline.experiment import (
-    Batch,
     Experiment,
     Row,
     evaluate_settings,
     open_scores,
     read_scores,
     remove_leftovers,
-    require_space,
     write_scores,
 )
 from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
 from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
-from recipes.cad_icassp_2024.baseline.pipeline import Stop, run_in_order, run_overlapped
+from recipes.cad_icassp_2024.baseline.pipeline import Kept, Stop, run_side_by_side
 from recipes.cad_icassp_2024.baseline.remix import (
     apply_gains,
+    from_db,
     level_normalisation,
     remix_stems,
     to_loudness,
 )
-from recipes.cad_icassp_2024.config import Config, as_config
+from recipes.cad_icassp_2024.baseline.run import Run, open_run
+from recipes.cad_icassp_2024.config import Config, OnError
 from recipes.cad_icassp_2024.dataset import (
-    DataPaths,
     Dataset,
     Pair,
     Scene,
+    seed_for,
     set_song_seed,
 )
+from recipes.cad_icassp_2024.disk import require_space
 from recipes.cad_icassp_2024.entry import EntryPoint
 from recipes.cad_icassp_2024.errors import RecipeError
 
@@ -69,6 +71,9 @@ PRESENTATION_LEVEL_DB_SPL = 65.0
 
 # What a row of scores takes on the disk at most, unless names are very long.
 ROW_BYTES = 256
+
+# How much music is scored at a time, if there are cores enough.
+MUSIC_AT_A_TIME_S = 480
 
 
 def make_scene_listener_list(
@@ -124,20 +129,6 @@ class EarSignals:
     level1: float
 
 
-@dataclass(frozen=True)
-class ReferenceMixture:
-    """The remix of the true stems for one scene.
-
-    Attributes
-    ----------
-    scene_id : str
-    signal : ndarray, shape (samples, 2)
-    """
-
-    scene_id: str
-    signal: np.ndarray
-
-
 @dataclass
 class Scorer:
     """The chain from an enhanced signal to its scores.
@@ -150,7 +141,9 @@ class Scorer:
     failures : Failures
         Takes the pairs that fail, or raises.
     done : callable
-        Called with each row of scores.
+        Called with each row of scores, in the order of the pairs.
+    n_cores : int
+        How many threads may work.
     stop : Stop
         Ends the work between two pairs.
     """
@@ -160,57 +153,74 @@ class Scorer:
     experiment: Experiment
     failures: Failures
     done: Callable[[Row], None] = lambda row: None
+    n_cores: int = 1
     stop: Stop = field(default_factory=Stop)
-    _reference: ReferenceMixture | None = None
-    _loudness: tuple[str, float] | None = None
+    _n_threads: int = field(init=False, repr=False)
+    _references: Kept[np.ndarray] = field(init=False, repr=False)
+    _loudnesses: Kept[float] = field(init=False, repr=False)
 
-    def run(self, pairs: Sequence[Pair], *, overlap: bool = True) -> None:
-        """Score pairs in order.
+    def run(self, pairs: Sequence[Pair]) -> None:
+        """Score pairs, as many at a time as there are cores and memory for; rows stay in order.
 
-        Parameters
-        ----------
-        pairs : sequence of Pair
-        overlap : bool
-            Whether the signals of the next pair are made ready beside HAAQI.
+        Every pair has a random stream of its own, so that its score is the same whatever else is
+        scored. Without a seed for each pair all draw from one stream, one after the other.
         """
-        if overlap:
-            run_overlapped(pairs, self._load, self._score, self._finish, self.stop)
-        else:
-            run_in_order(pairs, self._load, self._score, self._finish)
+        if not pairs:
+            return
+        n_workers = self._pairs_at_a_time(pairs) if self.config.evaluate.set_random_seed else 1
+        self._n_threads = max(1, self.n_cores // n_workers)
+        self._references = Kept(n_workers)
+        self._loudnesses = Kept(n_workers)
+        run_side_by_side(pairs, self._score, self._finish, n_workers, self.stop)
 
-    def _load(self, pair: Pair) -> list[EarSignals] | None:
+    def _pairs_at_a_time(self, pairs: Sequence[Pair]) -> int:
+        """Return how many pairs' signals are to be in memory: two of songs, more of excerpts."""
+        files = {self.dataset.music_file(pair.scene, "mixture") for pair in pairs}
+        longest_s = max(soundfile.info(file).duration for file in files)
+        return min(self.n_cores, max(2, int(MUSIC_AT_A_TIME_S / longest_s)))
+
+    def _score(self, pair: Pair) -> Row | None:
         self.stop.check()
         with self.failures.of([pair]):
-            reference = self._reference_mixture(pair.scene)
-            processed, _ = read_flac_signal(self.experiment.signal_file(pair))
-            audiograms = (pair.listener.audiogram_left, pair.listener.audiogram_right)
-            return [
-                self._ear(reference[:, ear], processed[:, ear], audiogram)
-                for ear, audiogram in enumerate(audiograms)
-            ]
+            stream = None
+            if self.config.evaluate.set_random_seed:
+                stream = np.random.RandomState(seed_for(pair.scene.id))
+            left, right = (self._haaqi(ear, stream) for ear in self._ears(pair))
+            values = (left, right, float(np.mean([left, right])))
+            columns = ("left_score", "right_score", "score")
+            return {
+                "scene": pair.scene.id,
+                "song": pair.scene.mixture_id,
+                "listener": pair.listener.id,
+                **dict(zip(columns, map(repr, values), strict=True)),
+            }
         return None
+
+    def _ears(self, pair: Pair) -> list[EarSignals]:
+        """Read and amplify what the ears of a pair are to compare."""
+        scene = pair.scene
+        reference = self._references.get(scene.id, lambda: self._reference_mixture(scene))
+        processed, _ = read_flac_signal(self.experiment.signal_file(pair))
+        audiograms = (pair.listener.audiogram_left, pair.listener.audiogram_right)
+        return [
+            self._ear(reference[:, ear], processed[:, ear], audiogram)
+            for ear, audiogram in enumerate(audiograms)
+        ]
 
     def _reference_mixture(self, scene: Scene) -> np.ndarray:
         """Remix the true stems, once for all listeners of a scene."""
-        if self._reference is None or self._reference.scene_id != scene.id:
-            rate = self.config.sample_rate
-            loudness_lufs = self._mixture_loudness(scene)
-            total: np.ndarray | None = None
-            for name in VDBO:
-                stem = self.dataset.read_music(scene, name, rate)
-                stem *= 10 ** (scene.gains_db[name] / 20)
-                total = stem if total is None else np.add(total, stem, out=total)
-            assert total is not None
-            self._reference = ReferenceMixture(scene.id, to_loudness(total, loudness_lufs, rate))
-        return self._reference.signal
-
-    def _mixture_loudness(self, scene: Scene) -> float:
-        """Measure the mixture, once for all scenes of a song that follow each other."""
-        if self._loudness is None or self._loudness[0] != scene.mixture_id:
-            rate = self.config.sample_rate
-            mixture = self.dataset.read_music(scene, "mixture", rate)
-            self._loudness = (scene.mixture_id, integrated_loudness(mixture, rate))
-        return self._loudness[1]
+        rate = self.config.sample_rate
+        loudness_lufs = self._loudnesses.get(
+            scene.mixture_id,
+            lambda: integrated_loudness(self.dataset.read_music(scene, "mixture", rate), rate),
+        )
+        total: np.ndarray | None = None
+        for name in VDBO:
+            stem = self.dataset.read_music(scene, name, rate)
+            stem *= from_db(scene.gains_db[name])
+            total = stem if total is None else np.add(total, stem, out=total)
+        assert total is not None
+        return to_loudness(total, loudness_lufs, rate)
 
     def _ear(
         self, reference: np.ndarray, processed: np.ndarray, audiogram: Audiogram
@@ -228,23 +238,7 @@ class Scorer:
             PRESENTATION_LEVEL_DB_SPL - 20 * float(np.log10(rms)),
         )
 
-    def _score(self, pair: Pair, ears: list[EarSignals] | None) -> Row | None:
-        if ears is None:
-            return None
-        with self.failures.of([pair]):
-            if self.config.evaluate.set_random_seed:
-                set_song_seed(pair.scene.id)
-            left, right = (self._haaqi(ear) for ear in ears)
-            values = (left, right, float(np.mean([left, right])))
-            return {
-                "scene": pair.scene.id,
-                "song": pair.scene.mixture_id,
-                "listener": pair.listener.id,
-                **dict(zip(("left_score", "right_score", "score"), map(repr, values), strict=True)),
-            }
-        return None
-
-    def _haaqi(self, ear: EarSignals) -> float:
+    def _haaqi(self, ear: EarSignals, stream: np.random.RandomState | None) -> float:
         rate = self.config.HAAQI_sample_rate
         return float(
             compute_haaqi(
@@ -255,6 +249,8 @@ class Scorer:
                 audiogram=ear.audiogram,
                 equalisation=2,
                 level1=ear.level1,
+                random_state=stream,
+                n_threads=self._n_threads,
             )
         )
 
@@ -276,40 +272,33 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
     RecipeError
         When the data, the settings or the disk do not allow it, or when pairs failed.
     """
-    settings: Config = as_config(config)
-    batch = Batch(settings.evaluate.batch, settings.evaluate.batch_size)
-    experiment = Experiment(Path(settings.path.exp_folder))
-    dataset = Dataset.load(DataPaths.from_config(settings.path))
-    pairs = dataset.select(batch.index, batch.count, settings.evaluate.small_test)
-    with (
-        experiment.locked("evaluate", batch),
-        Failures("evaluate", settings.on_error, experiment.failures_file(batch)) as failures,
-    ):
-        usable = usable_pairs(dataset, pairs, ("mixture", *VDBO), failures)
-        usable = _with_signals(experiment, usable, settings.remix_sample_rate, failures)
+    with open_run("evaluate", config) as run:
+        usable = usable_pairs(run.dataset, run.pairs, ("mixture", *VDBO), run.failures)
+        usable = _with_signals(run, usable)
         require_space(
-            experiment.folder, len(usable) * ROW_BYTES, f"the scores of {len(usable)} pairs"
+            run.experiment.folder,
+            len(usable) * ROW_BYTES,
+            f"the scores of {len(usable)} pairs",
+            "choose another path.exp_folder",
         )
-        experiment.claim(
+        run.experiment.claim(
             "evaluate",
-            evaluate_settings(settings, dataset.paths, experiment),
-            overwrite=settings.overwrite,
-            stale=experiment.folder.glob("scores*.csv"),
+            evaluate_settings(run.config, run.dataset.paths, run.experiment),
+            overwrite=run.config.overwrite,
+            stale=run.experiment.folder.glob("scores*.csv"),
         )
-        _score_pairs(settings, dataset, experiment, failures, usable)
+        _score_pairs(run, usable)
 
 
-def _with_signals(
-    experiment: Experiment, pairs: Iterable[Pair], sample_rate: int, failures: Failures
-) -> list[Pair]:
+def _with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
     """Return the pairs whose enhanced signals are there and readable; list all that are not."""
     problems = {}
-    pairs = list(pairs)
     for pair in pairs:
-        problem = _signal_problem(experiment.signal_file(pair), sample_rate)
+        file = run.experiment.signal_file(pair)
+        problem = _signal_problem(file, run.config.remix_sample_rate)
         if problem:
             problems[pair.id] = problem
-    if problems and failures.on_error.value == "stop":
+    if problems and run.config.on_error is OnError.stop:
         raise RecipeError(
             f"{len(problems)} of {len(pairs)} enhanced signals are not usable:\n  "
             + "\n  ".join(list(problems.values())[:20])
@@ -318,7 +307,7 @@ def _with_signals(
         )
     for pair in pairs:
         if pair.id in problems:
-            failures.take([pair], problems[pair.id])
+            run.failures.take([pair], problems[pair.id])
     return [pair for pair in pairs if pair.id not in problems]
 
 
@@ -339,16 +328,10 @@ def _signal_problem(path: Path, sample_rate: int) -> str | None:
     return None
 
 
-def _score_pairs(
-    config: Config,
-    dataset: Dataset,
-    experiment: Experiment,
-    failures: Failures,
-    pairs: Sequence[Pair],
-) -> None:
-    path = experiment.scores_file(Batch(config.evaluate.batch, config.evaluate.batch_size))
+def _score_pairs(run: Run, pairs: Sequence[Pair]) -> None:
+    path = run.experiment.scores_file(run.batch)
     remove_leftovers([path])
-    if config.overwrite:
+    if run.config.overwrite:
         path.unlink(missing_ok=True)
     results, known = open_scores(path)
     todo = [pair for pair in pairs if (pair.scene.id, pair.listener.id) not in known]
@@ -365,9 +348,16 @@ def _score_pairs(
                 bar.update()
                 log.info("%s_%s: %.4f", row["scene"], row["listener"], float(row["score"]))
 
-            Scorer(config, dataset, experiment, failures, done).run(todo)
+            Scorer(
+                run.config,
+                run.dataset,
+                run.experiment,
+                run.failures,
+                done,
+                numba.get_num_threads(),
+            ).run(todo)
     finally:
-        _put_in_order(path, dataset)
+        _put_in_order(path, run.dataset)
     log_summary(path)
 
 

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -335,28 +334,6 @@ def remove_leftovers(files: Iterable[Path]) -> None:
             if any(path.name.startswith(f".{name}.") for name in finals):
                 log.warning("removed %s, left half-written by a run that was stopped", path)
                 path.unlink(missing_ok=True)
-
-
-def require_space(folder: Path, n_bytes: int, what: str) -> None:
-    """Log how much disk space is needed and how much is free.
-
-    Raises
-    ------
-    RecipeError
-        When there is not enough.
-    """
-    free = shutil.disk_usage(folder).free
-    text = f"{what} will take up to {_in_bytes(n_bytes)} in {folder}, {_in_bytes(free)} are free"
-    if n_bytes > free:
-        raise RecipeError(f"{text}: free some space, or choose another path.exp_folder")
-    log.info("%s", text)
-
-
-def _in_bytes(size: int) -> str:
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size / 1e3:.1f} kB"
 
 
 def open_scores(path: Path) -> tuple[ResultsFile, dict[tuple[str, str], Row]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
@@ -77,27 +79,110 @@ def run_overlapped(
     """
     if not items:
         return
-    with (
-        ThreadPoolExecutor(1, "load") as loader,
-        ThreadPoolExecutor(1, "finish") as finisher,
-    ):
-        try:
-            finishing: Future[None] | None = None
-            loading = loader.submit(load, items[0])
-            for index, item in enumerate(items):
-                loaded = loading.result()
-                if index + 1 < len(items):
-                    loading = loader.submit(load, items[index + 1])
-                worked = work(item, loaded)
-                del loaded
-                if finishing is not None:
-                    finishing.result()
-                finishing = finisher.submit(finish, item, worked)
-                del worked
+    with _threads(1, stop) as loader, _threads(1, stop) as finisher:
+        finishing: Future[None] | None = None
+        loading = loader.submit(load, items[0])
+        for index, item in enumerate(items):
+            loaded = loading.result()
+            if index + 1 < len(items):
+                loading = loader.submit(load, items[index + 1])
+            worked = work(item, loaded)
+            del loaded
             if finishing is not None:
                 finishing.result()
-        except BaseException:
-            stop.now()
-            loader.shutdown(wait=False, cancel_futures=True)
-            finisher.shutdown(wait=False, cancel_futures=True)
-            raise
+            finishing = finisher.submit(finish, item, worked)
+            del worked
+        if finishing is not None:
+            finishing.result()
+
+
+def run_side_by_side(
+    items: Sequence[Item],
+    work: Callable[[Item], Worked],
+    finish: Callable[[Item, Worked], None],
+    n_workers: int,
+    stop: Stop,
+) -> None:
+    """Work on several items at the same time and finish them in order in the calling thread.
+
+    Parameters
+    ----------
+    items : sequence
+    work : callable
+        Runs in threads, for no more than `n_workers` items at a time and as many ahead.
+    finish : callable
+        Given each item and what `work` returned for it.
+    n_workers : int
+        How many items at a time.
+    stop : Stop
+        Set when an exception ends the run.
+
+    Raises
+    ------
+    Exception
+        The first one, in the order of the items.
+    """
+    with _threads(n_workers, stop) as pool:
+        ahead: deque[tuple[Item, Future[Worked]]] = deque()
+        for item in items:
+            ahead.append((item, pool.submit(work, item)))
+            if len(ahead) > n_workers:
+                first, future = ahead.popleft()
+                finish(first, future.result())
+        while ahead:
+            first, future = ahead.popleft()
+            finish(first, future.result())
+
+
+@contextlib.contextmanager
+def _threads(count: int, stop: Stop) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of threads that ends with the block, at once on Ctrl-C."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException as error:
+        stop.now()
+        # Ctrl-C does not wait for work in progress: files are written whole or not at all.
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+class Kept(Generic[Worked]):
+    """Results that several threads need: each is made once, and the latest few are kept.
+
+    Parameters
+    ----------
+    count : int
+        How many are kept.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._results: dict[str, Future[Worked]] = {}
+
+    def get(self, key: str, make: Callable[[], Worked]) -> Worked:
+        """Return the result for a key; a second thread that asks for it waits for the first.
+
+        Parameters
+        ----------
+        key : str
+        make : callable
+            Makes the result; what it raises is raised to all who wait, and is not kept.
+        """
+        with self._lock:
+            known = self._results.get(key)
+            future = known or Future()
+            if known is None:
+                self._results[key] = future
+                for oldest in list(self._results)[: -self._count]:
+                    del self._results[oldest]
+        if known is None:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                future.set_exception(error)
+                with self._lock:
+                    self._results.pop(key, None)
+        return future.result()

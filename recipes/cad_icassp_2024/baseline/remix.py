@@ -38,7 +38,12 @@ def apply_gains(
     missing = [name for name in stems if name not in gains]
     if missing:
         raise ValueError(f"no gain for {', '.join(missing)}: gains are for {', '.join(gains)}")
-    return {name: np.float64(10 ** (gains[name] / 20)) * stem for name, stem in stems.items()}
+    return {name: np.float64(from_db(gains[name])) * stem for name, stem in stems.items()}
+
+
+def from_db(gain_db: float) -> float:
+    """Return the factor that a gain in dB is for amplitudes, ``10 ** (gain / 20)``."""
+    return 10.0 ** (gain_db / 20)
 
 
 def level_normalisation(
@@ -78,7 +83,7 @@ def to_loudness(signal: np.ndarray, loudness_lufs: float, sample_rate: float) ->
         `signal` times one factor.
     """
     gain_db = loudness_lufs - integrated_loudness(signal, sample_rate)
-    return signal * 10 ** (gain_db / 20)
+    return signal * from_db(gain_db)
 
 
 def remix_stems(

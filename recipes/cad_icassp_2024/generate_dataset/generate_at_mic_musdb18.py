@@ -8,7 +8,6 @@ are complete already are passed over, so a run that was stopped goes on where it
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -30,6 +29,7 @@ from recipes.cad_icassp_2024.audio_files import (
     song_problems,
 )
 from recipes.cad_icassp_2024.dataset import SONG_FILES, mixture_id
+from recipes.cad_icassp_2024.disk import require_space
 from recipes.cad_icassp_2024.entry import EntryPoint
 from recipes.cad_icassp_2024.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
@@ -294,16 +294,7 @@ def check_disk_space(songs: Sequence[AtMicSong], folder: Path) -> None:
         return
     n_frames = sum(soundfile.info(song.source["mixture"]).frames for song in songs)
     needed = n_frames * BYTES_PER_FRAME * len(SONG_FILES)
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    takes = f"{len(songs)} songs take {_in_bytes(needed)}, {_in_bytes(free)} are free"
-    if needed > free:
-        raise RecipeError(f"{takes} at {existing}; make room or set path.output_music_dir")
-    logger.info("%s", takes)
-
-
-def _in_bytes(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    require_space(folder, needed, f"{len(songs)} songs", "set path.output_music_dir")
 
 
 def _filter_all(songs: Sequence[AtMicSong], sample_rate: int, n_workers: int) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from recipes.cad_icassp_2024.baseline.pipeline import (
     Interrupted,
+    Kept,
     Stop,
     run_in_order,
     run_overlapped,
+    run_side_by_side,
 )
 
 
@@ -97,3 +99,78 @@ def test_ctrl_c_reaches_the_threads():
         run_overlapped([1, 2], lambda item: item, work, lambda item, _: None, stop)
     with pytest.raises(Interrupted):
         stop.check()
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 5])
+def test_side_by_side_finishes_in_order_whoever_is_first(n_workers):
+    finished = []
+    later = [threading.Event() for _ in range(6)]
+
+    def work(item):
+        # The second of two neighbours is always done first, where two are worked on at a time.
+        if n_workers > 1 and item % 2 == 0:
+            later[item + 1].wait(10)
+        later[item].set()
+        return 10 * item
+
+    run_side_by_side(range(6), work, lambda *both: finished.append(both), n_workers, Stop())
+    assert finished == [(item, 10 * item) for item in range(6)]
+
+
+def test_side_by_side_no_more_are_worked_on_than_there_are_workers():
+    lock, now, most = threading.Lock(), [0], [0]
+    together = threading.Barrier(3, timeout=10)
+
+    def work(item):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        together.wait()
+        with lock:
+            now[0] -= 1
+
+    run_side_by_side(range(12), work, lambda *_: None, 3, Stop())
+    assert most[0] == 3
+
+
+def test_side_by_side_an_exception_ends_the_run_after_what_came_before_it():
+    finished = []
+    stop = Stop()
+
+    def work(item):
+        stop.check()
+        if item == 3:
+            raise ValueError("three")
+        return item
+
+    with pytest.raises(ValueError, match="three"):
+        run_side_by_side(range(50), work, lambda item, _: finished.append(item), 2, stop)
+    assert finished == [0, 1, 2]
+
+
+def test_what_is_kept_is_made_once_for_all_threads():
+    made = []
+    kept = Kept(2)
+    waiting = threading.Barrier(4, timeout=10)
+
+    def ask(_):
+        waiting.wait()
+        return kept.get("a", lambda: made.append("a") or len(made))
+
+    answers = []
+    run_side_by_side(range(4), ask, lambda _, answer: answers.append(answer), 4, Stop())
+    assert (made, answers) == (["a"], [1, 1, 1, 1])
+    for key in "bca":
+        kept.get(key, lambda key=key: made.append(key))
+    assert made == ["a", "b", "c", "a"]  # only two are kept
+
+
+def test_what_could_not_be_made_is_tried_again():
+    kept = Kept(2)
+
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        kept.get("a", fail)
+    assert kept.get("a", lambda: 7) == 7

@@ -94,7 +94,8 @@ class EntryPoint:
         try:
             decorate(self._job())()
         except KeyboardInterrupt:
-            print("\nStopped. The same command goes on from here.", file=sys.stderr)  # noqa: T201
+            advice = "The same command, without overwrite=true, goes on from here."
+            print(f"\nStopped. {advice}", file=sys.stderr)  # noqa: T201
             logging.shutdown()
             # At once: a plain exit would wait for threads, and what they write is whole or nothing.
             os._exit(130)

@@ -119,7 +119,9 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
         running.wait(60)
     assert running.returncode == 130
     assert "Traceback" not in runner.output()
-    assert runner.output().endswith("Stopped. The same command goes on from here.\n")
+    assert runner.output().endswith(
+        "Stopped. The same command, without overwrite=true, goes on from here.\n"
+    )
     assert 2 <= COUNTS[script](exp) < 48
     assert not temporary_files(exp)
     runner.run(script, f"path.exp_folder={exp}")

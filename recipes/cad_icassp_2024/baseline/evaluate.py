@@ -337,6 +337,12 @@ def _score_pairs(run: Run, pairs: Sequence[Pair]) -> None:
     todo = [pair for pair in pairs if (pair.scene.id, pair.listener.id) not in known]
     if len(todo) < len(pairs):
         log.info("%d of %d pairs are scored, going on", len(pairs) - len(todo), len(pairs))
+    if todo:
+        log.info(
+            "scoring %d pairs; HAAQI is compiled for this machine once, half a minute before the "
+            "first score",
+            len(todo),
+        )
     try:
         with (
             logging_redirect_tqdm(),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import measure
+import numba
 import torch
 from hydra import compose, initialize_config_dir
 
@@ -47,7 +48,14 @@ def run(model: str, seconds: float, device: str | None) -> dict[str, Any]:
         separator = build_separator(config.separator).separator
         assert isinstance(separator, SegmentedSeparator)
         with Failures("enhance", config.on_error, folder / "failed.csv") as failures:
-            enhancer = Enhancer(config, dataset, separator, Experiment(folder), failures)
+            enhancer = Enhancer(
+                config,
+                dataset,
+                separator,
+                Experiment(folder),
+                failures,
+                n_cores=numba.get_num_threads(),
+            )
             forward(separator, 11.0)  # the first pass sets things up
             songs = group_by_mixture(dataset.pairs)
             alone = sum(forward(separator, seconds) for _ in songs)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numba
 import numpy as np
 import soundfile
 import torch
@@ -30,7 +31,13 @@ from recipes.cad_icassp_2024.baseline.experiment import (
 )
 from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
 from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
-from recipes.cad_icassp_2024.baseline.pipeline import Stop, run_in_order, run_overlapped
+from recipes.cad_icassp_2024.baseline.pipeline import (
+    Stop,
+    n_side_by_side,
+    run_in_order,
+    run_overlapped,
+    run_side_by_side,
+)
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.run import Run, open_run
 from recipes.cad_icassp_2024.baseline.separators import build_separator
@@ -154,6 +161,8 @@ class Enhancer:
         Takes the pairs that fail, or raises.
     done : callable
         Called with each finished pair.
+    n_cores : int
+        How many threads may amplify and write beside the separation.
     stop : Stop
         Ends the work between two pairs.
     """
@@ -164,6 +173,7 @@ class Enhancer:
     experiment: Experiment
     failures: Failures
     done: Callable[[Pair], None] = lambda pair: None
+    n_cores: int = 1
     stop: Stop = field(default_factory=Stop)
 
     def run(self, songs: Sequence[Song], *, overlap: bool = True) -> None:
@@ -206,23 +216,36 @@ class Enhancer:
                 self._finish_scene(remix, pairs)
 
     def _finish_scene(self, remix: np.ndarray, pairs: Sequence[Pair]) -> None:
-        nalr = NALR(self.config.nalr.nfir, self.config.nalr.sample_rate)
-        compressor = make_compressor(self.config)
-        for pair in pairs:
+        def finish(pair: Pair) -> bool:
             self.stop.check()
             with self.failures.of([pair]):
-                amplified = process_remix_for_listener(
-                    remix, nalr, compressor, pair.listener, self.config.apply_compressor
-                )
-                save_flac_signal(
-                    amplified,
-                    self.experiment.signal_file(pair),
-                    self.config.sample_rate,
-                    self.config.remix_sample_rate,
-                    do_clip_signal=True,
-                    do_soft_clip=self.config.soft_clip,
-                )
+                self._finish_pair(remix, pair)
+                return True
+            return False
+
+        def note(pair: Pair, written: bool) -> None:
+            if written:
                 self.done(pair)
+
+        n_workers = n_side_by_side(self.n_cores, len(remix) / self.config.sample_rate)
+        run_side_by_side(pairs, finish, note, n_workers, self.stop)
+
+    def _finish_pair(self, remix: np.ndarray, pair: Pair) -> None:
+        amplified = process_remix_for_listener(
+            remix,
+            NALR(self.config.nalr.nfir, self.config.nalr.sample_rate),
+            make_compressor(self.config),
+            pair.listener,
+            self.config.apply_compressor,
+        )
+        save_flac_signal(
+            amplified,
+            self.experiment.signal_file(pair),
+            self.config.sample_rate,
+            self.config.remix_sample_rate,
+            do_clip_signal=True,
+            do_soft_clip=self.config.soft_clip,
+        )
 
 
 def make_compressor(config: Config) -> Compressor | None:
@@ -347,7 +370,10 @@ def _enhance_pairs(run: Run, separator: Separator, todo: Sequence[Pair]) -> None
             bar.update()
             log.info("%s: written", pair.id)
 
-        Enhancer(run.config, run.dataset, separator, run.experiment, run.failures, done).run(songs)
+        n_cores = numba.get_num_threads()
+        Enhancer(
+            run.config, run.dataset, separator, run.experiment, run.failures, done, n_cores
+        ).run(songs)
 
 
 def main() -> None:

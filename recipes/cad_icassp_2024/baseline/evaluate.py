@@ -32,7 +32,7 @@ from recipes.cad_icassp_2024.baseline.experiment import (
 )
 from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
 from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
-from recipes.cad_icassp_2024.baseline.pipeline import Kept, Stop, run_side_by_side
+from recipes.cad_icassp_2024.baseline.pipeline import Kept, Stop, n_side_by_side, run_side_by_side
 from recipes.cad_icassp_2024.baseline.remix import (
     apply_gains,
     from_db,
@@ -71,9 +71,6 @@ PRESENTATION_LEVEL_DB_SPL = 65.0
 
 # What a row of scores takes on the disk at most, unless names are very long.
 ROW_BYTES = 256
-
-# How much music is scored at a time, if there are cores enough.
-MUSIC_AT_A_TIME_S = 480
 
 
 def make_scene_listener_list(
@@ -167,17 +164,15 @@ class Scorer:
         """
         if not pairs:
             return
-        n_workers = self._pairs_at_a_time(pairs) if self.config.evaluate.set_random_seed else 1
+        n_workers = 1
+        if self.config.evaluate.set_random_seed:
+            files = {self.dataset.music_file(pair.scene, "mixture") for pair in pairs}
+            longest_s = max(soundfile.info(file).duration for file in files)
+            n_workers = n_side_by_side(self.n_cores, longest_s)
         self._n_threads = max(1, self.n_cores // n_workers)
         self._references = Kept(n_workers)
         self._loudnesses = Kept(n_workers)
         run_side_by_side(pairs, self._score, self._finish, n_workers, self.stop)
-
-    def _pairs_at_a_time(self, pairs: Sequence[Pair]) -> int:
-        """Return how many pairs' signals are to be in memory: two of songs, more of excerpts."""
-        files = {self.dataset.music_file(pair.scene, "mixture") for pair in pairs}
-        longest_s = max(soundfile.info(file).duration for file in files)
-        return min(self.n_cores, max(2, int(MUSIC_AT_A_TIME_S / longest_s)))
 
     def _score(self, pair: Pair) -> Row | None:
         self.stop.check()

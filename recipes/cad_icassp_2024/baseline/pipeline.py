@@ -14,6 +14,23 @@ Loaded = TypeVar("Loaded")
 Worked = TypeVar("Worked")
 
 
+# How much music is worked on side by side, if there are cores enough.
+MUSIC_SIDE_BY_SIDE_S = 480
+
+
+def n_side_by_side(n_cores: int, longest_s: float) -> int:
+    """Return how many signals to work on side by side: two whole songs, or more excerpts.
+
+    Parameters
+    ----------
+    n_cores : int
+        How many threads may work.
+    longest_s : float
+        Length of the longest signal in seconds; it decides how much memory each takes.
+    """
+    return min(n_cores, max(2, int(MUSIC_SIDE_BY_SIDE_S / longest_s)))
+
+
 class Interrupted(Exception):  # noqa: N818 - not an error: the work was called off
     """Raised in a worker thread when the run has been stopped."""
 

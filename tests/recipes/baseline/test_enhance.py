@@ -90,7 +90,14 @@ def test_overlapped_work_gives_the_same_bytes_as_the_plain_loop(tiny, plugin, tm
         dataset = Dataset.load(DataPaths.from_config(config.path))
         separator = build_separator(config.separator).separator
         with Failures("enhance", OnError.stop, folder / "failed.csv") as failures:
-            enhancer = Enhancer(config, dataset, separator, Experiment(folder), failures)
+            enhancer = Enhancer(
+                config,
+                dataset,
+                separator,
+                Experiment(folder),
+                failures,
+                n_cores=3 if overlap else 1,
+            )
             enhancer.run(group_by_mixture(dataset.pairs), overlap=overlap)
         results.append(signals(folder))
     assert len(results[0]) == 8
@@ -211,6 +218,22 @@ def test_skip_holds_for_what_the_headers_show_too(own_tiny, plugin, tmp_path):
     with pytest.raises(RecipeError, match="2 pairs failed"):
         enhance(make_config(plugin, own_tiny.root, folder, "on_error=skip"))
     assert len(signals(tmp_path / "exp")) == 6
+
+
+def test_stems_are_kept_for_a_run_with_other_gains(own_tiny, plugin, tmp_path, monkeypatch):
+    cache = f"separator.cache_dir={tmp_path / 'stems'}"
+    enhance(make_config(plugin, own_tiny.root, f"path.exp_folder={tmp_path / 'first'}", cache))
+    gains = own_tiny.metadata / "gains.json"
+    gains.write_text(gains.read_text().replace(": 6", ": 10"))
+    plain = f"path.exp_folder={tmp_path / 'plain'}"
+    enhance(make_config(plugin, own_tiny.root, plain))
+
+    from outside_shares import FixedShares
+
+    monkeypatch.setattr(FixedShares, "forward", None)  # what is not in the cache fails
+    enhance(make_config(plugin, own_tiny.root, f"path.exp_folder={tmp_path / 'again'}", cache))
+    assert signals(tmp_path / "again") == signals(tmp_path / "plain")
+    assert signals(tmp_path / "again") != signals(tmp_path / "first")
 
 
 def test_the_compressor_changes_the_signals(tiny, plugin, tmp_path):

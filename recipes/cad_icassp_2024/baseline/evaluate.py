@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from clarity.enhancer.nalr import NALR
-from clarity.evaluator.haaqi import compute_haaqi
+from clarity.evaluator.haaqi import Ear
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram
 from clarity.utils.file_io import read_signal
@@ -107,25 +107,6 @@ def load_reference_stems(music_dir: str | Path) -> tuple[dict[str, np.ndarray], 
     return stems, read_signal(folder / "mixture.wav")
 
 
-@dataclass(frozen=True)
-class EarSignals:
-    """What HAAQI compares for one ear.
-
-    Attributes
-    ----------
-    reference, processed : ndarray, shape (samples,)
-        At the rate of HAAQI.
-    audiogram : Audiogram
-    level1 : float
-        Level in dB SPL of a signal whose RMS is 1.
-    """
-
-    reference: np.ndarray
-    processed: np.ndarray
-    audiogram: Audiogram
-    level1: float
-
-
 @dataclass
 class Scorer:
     """The chain from an enhanced signal to its scores.
@@ -180,7 +161,7 @@ class Scorer:
             stream = None
             if self.config.evaluate.set_random_seed:
                 stream = np.random.RandomState(seed_for(pair.scene.id))
-            left, right = (self._haaqi(ear, stream) for ear in self._ears(pair))
+            left, right = (ear.evaluate(stream, self._n_threads).score for ear in self._ears(pair))
             values = (left, right, float(np.mean([left, right])))
             columns = ("left_score", "right_score", "score")
             return {
@@ -191,7 +172,7 @@ class Scorer:
             }
         return None
 
-    def _ears(self, pair: Pair) -> list[EarSignals]:
+    def _ears(self, pair: Pair) -> list[Ear]:
         """Read and amplify what the ears of a pair are to compare."""
         scene = pair.scene
         reference = self._references.get(scene.id, lambda: self._reference_mixture(scene))
@@ -217,36 +198,23 @@ class Scorer:
         assert total is not None
         return to_loudness(total, loudness_lufs, rate)
 
-    def _ear(
-        self, reference: np.ndarray, processed: np.ndarray, audiogram: Audiogram
-    ) -> EarSignals:
+    def _ear(self, reference: np.ndarray, processed: np.ndarray, audiogram: Audiogram) -> Ear:
+        """Amplify the reference for one ear, and bring both signals to HAAQI's rate."""
         config = self.config
         rms = compute_rms(reference)
         if rms == 0:
             raise RecipeError("the reference is silent, so that no quality can be given")
         nalr = NALR(config.nalr.nfir, config.nalr.sample_rate)
         amplified = apply_ha(nalr, None, reference, audiogram)
-        return EarSignals(
-            resample(amplified, config.sample_rate, config.HAAQI_sample_rate),
-            resample(processed, config.remix_sample_rate, config.HAAQI_sample_rate),
+        rate = config.HAAQI_sample_rate
+        return Ear(
+            resample(amplified, config.sample_rate, rate),
+            rate,
+            resample(processed, config.remix_sample_rate, rate),
+            rate,
             audiogram,
-            PRESENTATION_LEVEL_DB_SPL - 20 * float(np.log10(rms)),
-        )
-
-    def _haaqi(self, ear: EarSignals, stream: np.random.RandomState | None) -> float:
-        rate = self.config.HAAQI_sample_rate
-        return float(
-            compute_haaqi(
-                processed_signal=ear.processed,
-                reference_signal=ear.reference,
-                processed_sample_rate=rate,
-                reference_sample_rate=rate,
-                audiogram=ear.audiogram,
-                equalisation=2,
-                level1=ear.level1,
-                random_state=stream,
-                n_threads=self._n_threads,
-            )
+            equalisation=2,  # the reference has its NAL-R already
+            level1=PRESENTATION_LEVEL_DB_SPL - 20 * float(np.log10(rms)),
         )
 
     def _finish(self, pair: Pair, row: Row | None) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.constants import DENORMAL_GUARD, SAMPLE_RATE_HZ, TINY
-from clarity.evaluator.ear_model.elementary import DB_PER_OCTAVE, log2
+from clarity.evaluator.ear_model.elementary import DB_PER_OCTAVE, log2_and_inverse
 from clarity.evaluator.ear_model.jit import kernel
-from clarity.evaluator.ear_model.lanes import add, load, positive, scale, store, sub
+from clarity.evaluator.ear_model.lanes import add, load, mul, positive, scale, splat, store, sub
 
 RAPID_S = 0.002
 SHORT_TERM_S = 0.060
@@ -61,25 +61,36 @@ def sensation_level_block(
     Parameters
     ----------
     envelope : ndarray, shape (samples * 4,)
-        Compressed envelope.
+        Compressed envelope; becomes its inverse.
     full_scale_db : ndarray, shape (samples * 4,)
         Level above threshold of an envelope of 1, repeated for every sample.
     level : ndarray, shape (samples * 4,)
         Receives the level in dB SL.
     """
     for i in range(level.size):
-        db = full_scale_db[i] + DB_PER_OCTAVE * log2(envelope[i] + TINY)
+        octaves, inverse = log2_and_inverse(envelope[i] + TINY)
+        envelope[i] = inverse
+        db = full_scale_db[i] + DB_PER_OCTAVE * octaves
         level[i] = db if db > DENORMAL_GUARD else DENORMAL_GUARD
 
 
 @kernel
-def adapt_block(level: NDArray[np.float64], state: NDArray[np.float64]) -> None:
+def adapt_block(
+    level: NDArray[np.float64],
+    inverse_envelope: NDArray[np.float64],
+    motion: NDArray[np.float64],
+    state: NDArray[np.float64],
+) -> None:
     """Adaptation of the firing rate of four bands, in place: rate = max(0, 2 (level - v1)).
 
     Parameters
     ----------
     level : ndarray, shape (samples, 4)
         Envelope in dB SL; becomes the adapted envelope.
+    inverse_envelope : ndarray, shape (samples, 4)
+        Inverse of the compressed envelope.
+    motion : ndarray, shape (samples, 4)
+        Motion of the basilar membrane; takes on the amplitude of the adapted envelope.
     state : ndarray, shape (2, 4)
         Voltages v1 and v2, 0 before the first block; updated.
     """
@@ -90,23 +101,9 @@ def adapt_block(level: NDArray[np.float64], state: NDArray[np.float64]) -> None:
         drive_2 = add(scale(V2_FROM_INPUT, x), scale(V2_FROM_V2, v2))
         v2 = add(drive_2, scale(V2_FROM_V1, v1))
         v1 = add(drive_1, scale(V1_FROM_V1, v1))
-        store(level, n, positive(scale(OVERSHOOT, sub(x, v1))))
+        rate = positive(scale(OVERSHOOT, sub(x, v1)))
+        store(level, n, rate)
+        change = mul(add(rate, splat(TINY)), load(inverse_envelope, n))
+        store(motion, n, mul(load(motion, n), change))
     store(state, 0, v1)
     store(state, 1, v2)
-
-
-@kernel
-def follow_envelope_block(
-    envelope: NDArray[np.float64], adapted: NDArray[np.float64], motion: NDArray[np.float64]
-) -> None:
-    """Give the motion the amplitude that the envelope has after conversion and adaptation.
-
-    Parameters
-    ----------
-    envelope, adapted : ndarray, shape (samples * 4,)
-        Envelope before the conversion to dB and after the adaptation.
-    motion : ndarray, shape (samples * 4,)
-        Motion of the basilar membrane, scaled in place.
-    """
-    for i in range(motion.size):
-        motion[i] *= (adapted[i] + TINY) / (envelope[i] + TINY)

@@ -152,14 +152,18 @@ def _cross_spectrum(z: NDArray[np.complex128], offset: int) -> None:
     negative frequency of k is not -k but -k - 1.
     """
     n_rows, n_columns = z.shape
-    m = z.size
     for row in range(n_rows):
+        # The mirror of bin k = row + n_rows * column, with a carry from row to column.
+        other_row = (n_rows - row - offset) % n_rows
+        carry = 1 if row + offset > 0 else 0
+        if other_row < row:
+            continue
         for column in range(n_columns):
-            k = row + n_rows * column
-            mirrored = (m - k - offset) % m
-            if k > mirrored:
+            other_column = n_columns - column - carry
+            if other_column == n_columns:
+                other_column = 0
+            if other_row == row and other_column < column:
                 continue
-            other_row, other_column = mirrored % n_rows, mirrored // n_rows
             a, b = z[row, column], z[other_row, other_column]
             real = 0.5 * (a.real * b.imag + a.imag * b.real)
             imag = 0.25 * (b.real * b.real + b.imag * b.imag - a.real * a.real - a.imag * a.imag)

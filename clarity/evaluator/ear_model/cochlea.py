@@ -179,7 +179,7 @@ def compressed_hop(
         cochlea.control_power[:n],
         envelope[:n],
         motion[:n],
+        energy,
     )
-    add_rows(envelope, n, energy)
     gain_block(cochlea.control_power.reshape(-1), cochlea.law, cochlea.gain.reshape(-1))
     compress_block(cochlea.gain, cochlea.gain_state, envelope, motion)

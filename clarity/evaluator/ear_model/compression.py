@@ -14,7 +14,7 @@ from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.elementary import DB_PER_OCTAVE, exp2, log2
 from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB, HearingLoss
 from clarity.evaluator.ear_model.jit import kernel
-from clarity.evaluator.ear_model.lanes import add, load, mul, root, scale, store
+from clarity.evaluator.ear_model.lanes import add, load, mul, scale, store
 
 GAIN_LOW_PASS_HZ = 800.0
 
@@ -62,6 +62,7 @@ def gain_low_pass() -> tuple[float, float]:
 
 
 GAIN_LOW_PASS_B, GAIN_LOW_PASS_A = gain_low_pass()
+_MEMORY_FROM_INPUT = GAIN_LOW_PASS_B * (1.0 + GAIN_LOW_PASS_A)
 
 
 @kernel
@@ -103,15 +104,16 @@ def compress_block(
     state : ndarray, shape (1, 4)
         State of the low-pass, 0 before the first block; updated.
     envelope : ndarray, shape (samples, 4)
-        Squared envelope; becomes the compressed envelope.
+        Envelope; compressed.
     motion : ndarray, shape (samples, 4)
         Motion of the basilar membrane; compressed.
     """
     memory = load(state, 0)
     for n in range(gain.shape[0]):
-        x = scale(GAIN_LOW_PASS_B, load(gain, n))
-        smooth = add(x, memory)
-        memory = add(x, scale(GAIN_LOW_PASS_A, smooth))
-        store(envelope, n, mul(smooth, root(load(envelope, n))))
+        x = load(gain, n)
+        smooth = add(scale(GAIN_LOW_PASS_B, x), memory)
+        # b x + a smooth, in a form that keeps the next sample waiting for one operation only.
+        memory = add(scale(GAIN_LOW_PASS_A, memory), scale(_MEMORY_FROM_INPUT, x))
+        store(envelope, n, mul(smooth, load(envelope, n)))
         store(motion, n, mul(smooth, load(motion, n)))
     store(state, 0, memory)

@@ -54,6 +54,15 @@ def log2(x: float) -> float:
 
 
 @kernel
+def log2_and_inverse(x: float) -> tuple[float, float]:
+    """Logarithm to base 2 and inverse of a positive normal number, which share one division."""
+    exponent, mantissa = split(x)
+    inverse = 1.0 / ((mantissa + 1.0) * x)
+    s = (mantissa - 1.0) * x * inverse
+    return s * atanh_series(s * s) + exponent, (mantissa + 1.0) * inverse
+
+
+@kernel
 def exp2(x: float) -> float:
     """Two to the power x, for |x| < 1000.
 

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.constants import LANES, N_BANDS, SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.jit import inlined, kernel
-from clarity.evaluator.ear_model.lanes import Lanes, add, load, mul, power, scale, store, sub
+from clarity.evaluator.ear_model.lanes import (
+    Lanes,
+    add,
+    load,
+    mul,
+    power,
+    root,
+    scale,
+    splat,
+    store,
+    sub,
+)
 
 LOWEST_HZ = 80.0
 HIGHEST_HZ = 8000.0
@@ -227,8 +238,9 @@ def filter_block(
     coefficients: NDArray[np.float64],
     state: NDArray[np.float64],
     control_power: NDArray[np.float64],
-    main_power: NDArray[np.float64],
+    envelope: NDArray[np.float64],
     motion: NDArray[np.float64],
+    energy: NDArray[np.float64],
 ) -> None:
     """Control and main filters of four bands, for a block of samples.
 
@@ -244,10 +256,12 @@ def filter_block(
         Low-pass of the control filters, then of the main filters.
     state : ndarray, shape (18, 4)
         `resting_state(2)` before the first block; updated.
-    control_power, main_power : ndarray, shape (samples, 4)
-        Receive the squared envelopes.
-    motion : ndarray, shape (samples, 4)
-        Receives the output of the main filters at their centre frequency.
+    control_power : ndarray, shape (samples, 4)
+        Receives the squared envelope of the control filters.
+    envelope, motion : ndarray, shape (samples, 4)
+        Receive the envelope of the main filters and their output at the centre frequency.
+    energy : ndarray, shape (1, 4)
+        Energy of the main filters' envelope is added to it.
     """
     step = load(shift, 0), load(shift, 1)
     control_taps = load_taps(coefficients, 0)
@@ -257,6 +271,7 @@ def filter_block(
     i1, i2, i3, i4 = load_state(state, 6)
     u1, u2, u3, u4 = load_state(state, 10)
     v1, v2, v3, v4 = load_state(state, 14)
+    block_energy = splat(0.0)
     for n in range(x.size):
         x_re, x_im = scale(x[n], cosine), scale(x[n], sine)
         re, r1, r2, r3, r4 = low_pass_step(x_re, control_taps, r1, r2, r3, r4)
@@ -264,7 +279,10 @@ def filter_block(
         store(control_power, n, power(re, im))
         re, u1, u2, u3, u4 = low_pass_step(x_re, main_taps, u1, u2, u3, u4)
         im, v1, v2, v3, v4 = low_pass_step(x_im, main_taps, v1, v2, v3, v4)
-        store(main_power, n, power(re, im))
+        main_power = power(re, im)
+        block_energy = add(block_energy, main_power)
+        # The processor takes square roots aside, while the filters run on.
+        store(envelope, n, root(main_power))
         store(motion, n, add(mul(re, cosine), mul(im, sine)))
         cosine, sine = rotate(cosine, sine, step)
     store(state, 0, cosine)
@@ -273,3 +291,4 @@ def filter_block(
     store_state(state, 6, (i1, i2, i3, i4))
     store_state(state, 10, (u1, u2, u3, u4))
     store_state(state, 14, (v1, v2, v3, v4))
+    store(energy, 0, add(load(energy, 0), block_energy))

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.elementary import atanh_series, split
+from clarity.evaluator.ear_model.elementary import log2_and_inverse
 from clarity.evaluator.ear_model.jit import exact_kernel, kernel
 
 NOISE_LEVEL_DB = -10.0
@@ -248,15 +248,9 @@ def _make_points(stream: Stream) -> int:
 
 @kernel
 def _normal_factor(radius: float) -> float:
-    """Factor sqrt(-2 ln(r) / r) of the polar method, with the logarithm of elementary.log2.
-
-    The quotients s = (m - 1)/(m + 1) and 1/r share one division.
-    """
-    exponent, mantissa = split(radius)
-    inverse = 1.0 / ((mantissa + 1.0) * radius)
-    s = (mantissa - 1.0) * radius * inverse
-    log2_radius = s * atanh_series(s * s) + exponent
-    return np.sqrt(_MINUS_TWO_LN_2 * log2_radius * (mantissa + 1.0) * inverse)
+    """Factor sqrt(-2 ln(r) / r) of the polar method, r being the squared radius."""
+    log2_radius, inverse = log2_and_inverse(radius)
+    return np.sqrt(_MINUS_TWO_LN_2 * log2_radius * inverse)
 
 
 @kernel

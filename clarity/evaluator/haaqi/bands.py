@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.adaptation import (
     adapt_block,
-    follow_envelope_block,
     sensation_level_block,
 )
 from clarity.evaluator.ear_model.band_alignment import (
@@ -236,8 +235,7 @@ def _hear_hop(
 ) -> None:
     """Inner hair cells: dB above threshold, adaptation, and motion in the same units."""
     sensation_level_block(envelope.reshape(-1), full_scale_db, adapted.reshape(-1))
-    adapt_block(adapted, state)
-    follow_envelope_block(envelope.reshape(-1), adapted.reshape(-1), motion.reshape(-1))
+    adapt_block(adapted, envelope, motion, state)
 
 
 @kernel

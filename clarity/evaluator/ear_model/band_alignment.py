@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clarity.evaluator.ear_model.constants import HOP, LANES, MAX_LAG
 from clarity.evaluator.ear_model.jit import kernel
 from clarity.evaluator.ear_model.lane_fft import DIGIT_REVERSED, N_FFT, forward
-from clarity.evaluator.ear_model.lanes import add, load, mul, power, scale, store, sub
+from clarity.evaluator.ear_model.lanes import add, load, load_flat, mul, power, scale, store, sub
 
 LEAD = HOP * -(-MAX_LAG // HOP)
 """Samples of the processed signal around those of the reference: `MAX_LAG` in whole hops."""
@@ -48,10 +48,12 @@ def add_cross_spectrum(
     spectrum : ndarray, shape (2 * N_BINS, 4)
         Sum; real and imaginary parts in turn.
     """
+    re_flat, im_flat = re.reshape(-1), im.reshape(-1)
     for k in range(N_BINS):
         i = row_of_bin[k]
         j = row_of_bin[(N_FFT - k) % N_FFT]
-        a_re, a_im, b_re, b_im = load(re, i), load(im, i), load(re, j), load(im, j)
+        a_re, a_im = load_flat(re_flat, i), load_flat(im_flat, i)
+        b_re, b_im = load_flat(re_flat, j), load_flat(im_flat, j)
         product_im = add(mul(a_re, b_im), mul(a_im, b_re))
         difference = sub(power(b_re, b_im), power(a_re, a_im))
         store(spectrum, 2 * k, add(load(spectrum, 2 * k), scale(2.0, product_im)))

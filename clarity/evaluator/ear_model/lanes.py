@@ -31,6 +31,32 @@ def store(rows: NDArray[np.float64], index: int, value: Lanes) -> None:
 
 
 @inlined
+def load_flat(flat: NDArray[np.float64], index: int) -> Lanes:
+    """Row `index` of an array of shape (rows, 4) given as (rows * 4,).
+
+    For indices that jump about: in one dimension, and unsigned, so that none needs a test for being
+    negative, addressing takes less than the arithmetic. See `load` for rows in order.
+    """
+    first = np.uint64(4 * index)
+    return (
+        flat[first],
+        flat[first + np.uint64(1)],
+        flat[first + np.uint64(2)],
+        flat[first + np.uint64(3)],
+    )
+
+
+@inlined
+def store_flat(flat: NDArray[np.float64], index: int, value: Lanes) -> None:
+    """Write row `index` of an array of shape (rows, 4) given as (rows * 4,)."""
+    first = np.uint64(4 * index)
+    flat[first] = value[0]
+    flat[first + np.uint64(1)] = value[1]
+    flat[first + np.uint64(2)] = value[2]
+    flat[first + np.uint64(3)] = value[3]
+
+
+@inlined
 def splat(value: float) -> Lanes:
     """Put the same number in every lane."""
     return value, value, value, value

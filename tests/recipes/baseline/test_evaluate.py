@@ -21,6 +21,7 @@ from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
 from recipes.cad_icassp_2024.dataset import set_song_seed
 from recipes.cad_icassp_2024.errors import RecipeError
 from tests.recipes.baseline.helpers import make_config
+from tests.recipes.tiny_dataset import pick_samples
 
 CHAIN = json.loads((Path(__file__).parent / "references" / "chain.json").read_text())
 
@@ -106,6 +107,21 @@ def test_scores_of_the_tiny_data_set_are_the_peers(scored):
         ours = [float(found[name][f"{ear}_score"]) for ear in ("left", "right")]
         assert ours == pytest.approx(pair["scores"], abs=1e-4)
         assert float(found[name]["score"]) == pytest.approx(np.mean(ours), abs=1e-15)
+
+
+def test_scores_of_a_signal_that_is_the_same_everywhere_are_the_peers(tiny, plugin, tmp_path):
+    (tmp_path / "enhanced_signals").mkdir()
+    for scene, listeners in tiny.scene_listeners.items():
+        song = "{music}-{head_loudspeaker_positions}".format(**tiny.scenes[scene])
+        mixture, rate = soundfile.read(tiny.at_mic_folder(song) / "mixture.wav", dtype="int16")
+        for listener in listeners:
+            path = tmp_path / "enhanced_signals" / f"{scene}_{listener}_remix.flac"
+            soundfile.write(path, pick_samples(mixture, rate, 32000), 32000)
+    run_calculate_aq(make_config(plugin, tiny.root, f"path.exp_folder={tmp_path}"))
+    for row in rows(tmp_path / "scores.csv"):
+        theirs = CHAIN["pairs"][f"{row['scene']}_{row['listener']}"]["scores_of_picked_mixture"]
+        ours = [float(row["left_score"]), float(row["right_score"])]
+        assert ours == pytest.approx(theirs, abs=1e-8)
 
 
 def test_a_stopped_run_goes_on_to_the_same_file(experiment, tiny, plugin):

@@ -112,7 +112,7 @@ def find_or_download(file: WeightsFile) -> Path:
         raise WeightsError(
             f"the weights {file.name} are missing and could not be downloaded ({error}); fetch "
             f"{file.url} ({file.size_mb:g} MB) and put it into {file.path.parent}, or run "
-            "`python -m clarity.separation download` where there is a network"
+            "`python -m clarity.separation download demucs openunmix` where there is a network"
         ) from error
     finally:
         partial.unlink(missing_ok=True)

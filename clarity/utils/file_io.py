@@ -103,7 +103,7 @@ def _read_text(path: str | Path) -> str:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")  # with or without a byte-order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text at byte {error.start}") from None
 

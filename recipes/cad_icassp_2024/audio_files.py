@@ -21,6 +21,7 @@ OTHER_NAMES = {
 }
 """The challenge's documents give this file two names."""
 
+MAX_RIFF_BYTES = 0xFFFFFF00
 HEADER_THREADS = 8
 GET_IT = "download it, or run generate_dataset if it is music at the microphones"
 
@@ -136,7 +137,7 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
         except (soundfile.SoundFileError, OSError) as error:
             problems.add(*_unreadable(path, error))
             continue
-        fault = _header_fault(header)
+        fault = _header_fault(header) or _cut_short(path)
         if fault is not None:
             problems.add("audio", f"{path}: {fault}")
             continue
@@ -167,6 +168,19 @@ def _header_fault(header: Any) -> str | None:
     if header.channels != 2:
         return f"has {header.channels} channel(s), but must be stereo (left ear, right ear)"
     return None
+
+
+def _cut_short(path: Path) -> str | None:
+    """Say when a WAV file is shorter than its header promises; libsndfile reads what is there."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    promised = 8 + int.from_bytes(head[4:], "little")
+    if head[:4] != b"RIFF" or promised > MAX_RIFF_BYTES:  # sizes beyond are placeholders
+        return None
+    missing = promised - path.stat().st_size
+    return (
+        f"is cut short by {missing} bytes; generate or download it again" if missing > 1 else None
+    )
 
 
 def read_stereo(

@@ -7,6 +7,7 @@ place of a number is an error before any work starts. ``--help`` and README's ta
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import enum
 import math
 from collections.abc import Iterator
@@ -56,6 +57,12 @@ class PathConfig:
     scenes_file: str = described(MISSING, "the scenes: song, gains and head position")
     scene_listeners_file: str = described(MISSING, "the listeners of each scene")
     exp_folder: str = described(MISSING, "where signals, scores and logs go")
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the values."""
+        for key in ("root", "split", "exp_folder"):
+            if not getattr(self, key).strip():
+                yield f"path.{key} is empty"
 
 
 @dataclass
@@ -120,6 +127,8 @@ class SeparatorConfig:
                 f"separator.sources={self.sources}: must be {', '.join(VDBO)}, in the order in "
                 "which the module gives them"
             )
+        if self.checkpoint is not None and "checkpoint" not in self.module:
+            yield f"separator.checkpoint={self.checkpoint}: {self.model} takes no weights"
         for key in ("sample_rate", "batch_size"):
             if getattr(self, key) < 1:
                 yield f"separator.{key}={getattr(self, key)}: must be 1 or more"
@@ -183,7 +192,7 @@ class Config:
         for key in ("sample_rate", "remix_sample_rate", "HAAQI_sample_rate"):
             if getattr(self, key) <= 0:
                 yield f"{key}={getattr(self, key)}: must be above 0"
-        for part in (self.nalr, self.compressor, self.separator, self.evaluate):
+        for part in (self.path, self.nalr, self.compressor, self.separator, self.evaluate):
             yield from part.problems()
 
 
@@ -228,10 +237,26 @@ def as_config(cfg: Any, schema: type = Config) -> Any:
         config: Any = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
         raise RecipeError(f"the configuration is not usable: {error}") from error
-    problems = list(config.problems()) if hasattr(config, "problems") else []
+    problems = [
+        *_unknown_keys(cfg, schema),
+        *(config.problems() if hasattr(config, "problems") else ()),
+    ]
     if problems:
         raise RecipeError("the configuration is not usable:\n  " + "\n  ".join(problems))
     return config
+
+
+def _unknown_keys(cfg: DictConfig, schema: type) -> Iterator[str]:
+    """Yield the keys that ``+key=value`` has added and nothing knows of."""
+    known = [row.key for row in describe(schema)]
+    sections = {key.rpartition(".")[0] for key in known}
+    for name in sorted(sections):
+        part = OmegaConf.select(cfg, name) if name else cfg
+        for key in (f"{name}.{child!s}".lstrip(".") for child in part):
+            if key not in known and key not in sections:
+                close = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else "--help lists all keys"
+                yield f"{key}: there is no such key; {hint}"
 
 
 def describe(schema: type, prefix: str = "", defaults: DictConfig | None = None) -> Iterator[Any]:

@@ -30,6 +30,10 @@ from recipes.cad_icassp_2024.errors import RecipeError
 
 log = logging.getLogger(__name__)
 
+# Keys whose values are paths, and what Hydra's grammar takes without quotes (a comma is a sweep).
+_PATH_KEY = re.compile(r"path\.\w+|report\.output|separator\.(checkpoint|cache_dir)")
+_PLAIN_VALUE = re.compile(r"[\w./:@%+\-\\,${}\[\]]*", re.ASCII)
+
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
 
 # What to say of the operating system's errors that a user can do something about.
@@ -111,9 +115,10 @@ class EntryPoint:
 
 
 def translate_overrides(arguments: Sequence[str]) -> list[str]:
-    """Turn pyClarity's ``separator.model=NAME`` into the choice of the group, ``separator=NAME``.
+    """Turn what users type into what Hydra reads.
 
-    And put ``-m`` in front, because Hydra does not take it between two overrides.
+    pyClarity's ``separator.model=NAME`` becomes the choice of the group, ``separator=NAME``; paths
+    may begin with ``~`` and hold spaces; ``-m`` may stand between two overrides.
 
     Parameters
     ----------
@@ -124,10 +129,22 @@ def translate_overrides(arguments: Sequence[str]) -> list[str]:
     -------
     list of str
     """
-    arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
+    arguments = sorted(map(_quoted, arguments), key=lambda text: text not in ("-m", "--multirun"))
     if any(re.match(r"\+{0,2}separator=", argument) for argument in arguments):
         return arguments
     return [re.sub(r"^separator\.model=", "separator=", argument) for argument in arguments]
+
+
+def _quoted(argument: str) -> str:
+    """Put a path into the quotes that Hydra wants around spaces and the like, ``~`` expanded."""
+    key, equals, value = argument.partition("=")
+    if not equals or not _PATH_KEY.fullmatch(key):
+        return argument
+    value = os.path.expanduser(value)  # noqa: PTH111 - the value need not be a path alone
+    if _PLAIN_VALUE.fullmatch(value) or value[:1] in ("'", '"'):
+        return key + equals + value
+    escaped = value.replace("'", r"\'")
+    return f"{key}='{escaped}'"
 
 
 def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
@@ -138,6 +155,8 @@ def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
     arguments : sequence of str
         The command line without the script's name.
     """
+    if {"-m", "--multirun"} & set(arguments) and not os.access(".", os.W_OK):
+        yield f"a sweep writes multirun/ into this folder, {Path.cwd()}, which is read-only"
     for launcher, extra in _LAUNCHERS.items():
         wanted = any(argument == f"hydra/launcher={launcher}" for argument in arguments)
         if wanted and importlib.util.find_spec(f"hydra_plugins.{extra.package}") is None:

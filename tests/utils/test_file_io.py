@@ -194,3 +194,8 @@ def test_read_signal_of_no_file_and_of_no_audio(tmp_path):
         (tmp_path / "bad.wav").write_bytes(content)
         with pytest.raises(ValueError, match=r"bad.wav: cannot be read as audio"):
             read_signal(tmp_path / "bad.wav")
+
+
+def test_a_byte_order_mark_is_no_part_of_json(tmp_path):
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf[1]")
+    assert read_json(tmp_path / "a.json") == [1]

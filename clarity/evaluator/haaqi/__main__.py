@@ -20,6 +20,8 @@ from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram, Listener
 
 EARS = ("left", "right")
 
+_DURATION_TOLERANCE_S = 0.25
+
 _EPILOG = """\
 A stereo file is scored channel by channel, left ear first. The level of the music matters: by
 default a signal with an RMS of 1 plays at 65 dB SPL; --reference-level 65 plays the reference
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     hearing = result.add_mutually_exclusive_group(required=True)
     hearing.add_argument(
         "--audiogram",
+        type=str.upper,
         choices=list(STANDARD_AUDIOGRAMS),
         help="standard audiogram, for both ears (Bisgaard et al. 2010)",
     )
@@ -117,6 +120,7 @@ def score_files(options: argparse.Namespace) -> dict[str, HaaqiResult]:
     ValueError
         When the files, the listener and the ear do not fit together or cannot be scored.
     """
+    _check_options(options)
     reference, reference_rate = _read(options.reference)
     processed, processed_rate = _read(options.processed)
     if reference.shape[1] != processed.shape[1]:
@@ -124,6 +128,7 @@ def score_files(options: argparse.Namespace) -> dict[str, HaaqiResult]:
             f"{options.reference} has {reference.shape[1]} channels but {options.processed} has "
             f"{processed.shape[1]}; both must be mono or both stereo"
         )
+    _compare_durations(options, len(reference) / reference_rate, len(processed) / processed_rate)
     generator = np.random.RandomState(options.seed)
     results = {}
     for ear, channel in _channels(options, reference.shape[1]).items():
@@ -140,13 +145,36 @@ def score_files(options: argparse.Namespace) -> dict[str, HaaqiResult]:
             level1,
             random_state=generator,
         )
+        if np.isnan(results[ear].score):
+            raise ValueError(f"{options.processed} is silent ({ear}): HAAQI is not defined for it")
     return results
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Raise ValueError for options that contradict each other or are no levels."""
+    if options.audiogram is not None and options.listener is not None:
+        raise ValueError(
+            "--audiogram and --listener exclude each other: --listener needs --listeners"
+        )
+    for name in ("level1", "reference_level"):
+        value = getattr(options, name)
+        if value is not None and not -100 <= value <= 200:
+            raise ValueError(f"--{name.replace('_', '-')} {value}: must be from -100 to 200 dB SPL")
+
+
+def _compare_durations(options: argparse.Namespace, reference_s: float, processed_s: float) -> None:
+    """Warn of files of different length: what the longer one has more is not scored."""
+    if abs(reference_s - processed_s) > _DURATION_TOLERANCE_S:
+        sys.stderr.write(
+            f"warning: {options.reference} lasts {reference_s:.2f} s, {options.processed} "
+            f"{processed_s:.2f} s; only what both have is scored\n"
+        )
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], int]:
     """Read a file as (samples, channels) and its rate."""
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise FileNotFoundError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
     samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
     if samples.shape[1] > len(EARS):
         raise ValueError(f"{path} has {samples.shape[1]} channels; one or two can be scored")

@@ -72,6 +72,9 @@ PRESENTATION_LEVEL_DB_SPL = 65.0
 # What a row of scores takes on the disk at most, unless names are very long.
 ROW_BYTES = 256
 
+# How far the length of an enhanced signal may be from that of its mixture: filters have tails.
+LENGTH_TOLERANCE_S = 0.25
+
 
 def make_scene_listener_list(
     scenes_listeners: Mapping[str, Sequence[str]], small_test: bool = False
@@ -258,7 +261,8 @@ def _with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
     problems = {}
     for pair in pairs:
         file = run.experiment.signal_file(pair)
-        problem = _signal_problem(file, run.config.remix_sample_rate)
+        mixture = run.dataset.music_file(pair.scene, "mixture")
+        problem = _signal_problem(file, mixture, run.config.remix_sample_rate)
         if problem:
             problems[pair.id] = problem
     if problems and run.config.on_error is OnError.stop:
@@ -274,7 +278,7 @@ def _with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
     return [pair for pair in pairs if pair.id not in problems]
 
 
-def _signal_problem(path: Path, sample_rate: int) -> str | None:
+def _signal_problem(path: Path, mixture: Path, sample_rate: int) -> str | None:
     if not path.is_file():
         return f"{path}: no such file"
     try:
@@ -288,6 +292,9 @@ def _signal_problem(path: Path, sample_rate: int) -> str | None:
             f"{path}: has {header.samplerate} Hz, but remix_sample_rate is {sample_rate}; "
             f"give remix_sample_rate={header.samplerate} if that is meant"
         )
+    wanted_s = soundfile.info(mixture).duration
+    if abs(header.duration - wanted_s) > LENGTH_TOLERANCE_S:
+        return f"{path}: lasts {header.duration:.2f} s, but its mixture {wanted_s:.2f} s"
     return None
 
 
@@ -296,9 +303,12 @@ def _score_pairs(run: Run, pairs: Sequence[Pair]) -> None:
     remove_leftovers([path])
     if run.config.overwrite:
         path.unlink(missing_ok=True)
+    _forget_changed_signals(run, path, pairs)
     results, known = open_scores(path)
     todo = [pair for pair in pairs if (pair.scene.id, pair.listener.id) not in known]
-    if len(todo) < len(pairs):
+    if not todo:
+        log.info("all %d pairs are scored: %s", len(pairs), path)
+    elif len(todo) < len(pairs):
         log.info("%d of %d pairs are scored, going on", len(pairs) - len(todo), len(pairs))
     if todo:
         log.info(
@@ -328,6 +338,22 @@ def _score_pairs(run: Run, pairs: Sequence[Pair]) -> None:
     finally:
         _put_in_order(path, run.dataset)
     log_summary(path)
+
+
+def _forget_changed_signals(run: Run, path: Path, pairs: Sequence[Pair]) -> None:
+    """Take out the scores of signals that were written after them."""
+    if not path.exists():
+        return
+    _, known = open_scores(path)
+    scored_at = path.stat().st_mtime_ns
+    changed = {
+        (pair.scene.id, pair.listener.id)
+        for pair in pairs
+        if run.experiment.signal_file(pair).stat().st_mtime_ns > scored_at
+    } & set(known)
+    if changed:
+        log.warning("%d signals are newer than their scores and are scored again", len(changed))
+        write_scores(path, [row for key, row in known.items() if key not in changed])
 
 
 def _put_in_order(path: Path, dataset: Dataset) -> None:

@@ -39,6 +39,7 @@ SIGNAL_KEYS = (
     "apply_compressor",
     "soft_clip",
     "separator.model",
+    "separator.module",
     "separator.sample_rate",
     "separator.normalise",
     "separator.segment",
@@ -68,6 +69,9 @@ METADATA_FILES = (
 
 # What flock says on network file systems that have no locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+# Under which the settings of the scores keep a hash of the settings of the signals.
+SIGNALS_KEY = "enhanced signals"
 
 Settings = dict[str, Any]
 Row = dict[str, str]
@@ -182,18 +186,39 @@ class Experiment:
             known = self.record(step) if not overwrite else self._record_if_readable(step)
             if known == settings:
                 return
-            if known is not None and not overwrite:
-                raise RecipeError(_differences(self.folder, step, known, settings))
-            for path in stale:
-                if overwrite:
+            results = [path for path in stale if path.exists()]
+            if overwrite:
+                for path in results:
                     path.unlink(missing_ok=True)
-                elif path.exists():
-                    raise RecipeError(
-                        f"{path} is there, but nothing says which settings it was made with: "
-                        "choose another folder with path.exp_folder=..., or start over with "
-                        "overwrite=true"
-                    )
+            elif known is not None and (results or _n_held(self.folder / "locks", step) > 1):
+                raise RecipeError(_differences(self.folder, step, known, settings))
+            elif results:
+                raise RecipeError(
+                    f"{results[0]} is there, but nothing says which settings it was made with: "
+                    "choose another folder with path.exp_folder=..., or start over with "
+                    "overwrite=true"
+                )
             write_json(self.record_file(step), settings)
+
+    def require_current_scores(self) -> None:
+        """Refuse scores of signals that have since been replaced by others.
+
+        Raises
+        ------
+        RecipeError
+            When the signals there were made with other settings than those that were scored.
+        """
+        scored = (self.record("evaluate") or {}).get(SIGNALS_KEY)
+        if scored is not None and scored != self.signals_digest():
+            raise RecipeError(
+                f"the scores in {self.folder} are of other signals than lie there now: score "
+                "these with evaluate.py overwrite=true"
+            )
+
+    def signals_digest(self) -> str:
+        """Return a hash of the settings that the signals were made with, if they are known."""
+        record = self.record("enhance")
+        return "no record" if record is None else _digest(record)
 
     def _record_if_readable(self, step: str) -> Settings | None:
         try:
@@ -228,6 +253,20 @@ def _lock(path: Path, *, wait: bool) -> Iterator[None]:
             file.truncate(0)
             os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
+
+
+def _n_held(folder: Path, step: str) -> int:
+    """Count the locks of a step that processes hold, this one's among them."""
+    held = 0
+    for path in folder.glob(f"{step}*.lock"):
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held += 1
+            except OSError:
+                continue  # a file system without locks
+    return held
 
 
 def _refuse_other_divisions(folder: Path, step: str, batch: Batch) -> None:
@@ -278,7 +317,7 @@ def enhance_settings(config: Config, paths: DataPaths, separator_fingerprint: st
     keys = SIGNAL_KEYS + (COMPRESSOR_KEYS if config.apply_compressor else ())
     return {
         **_pick(config, keys),
-        "separator weights": separator_fingerprint,
+        "separator fingerprint": separator_fingerprint,
         **_metadata_hashes(paths),
         "package version": __version__,
     }
@@ -286,10 +325,9 @@ def enhance_settings(config: Config, paths: DataPaths, separator_fingerprint: st
 
 def evaluate_settings(config: Config, paths: DataPaths, experiment: Experiment) -> Settings:
     """Return everything that the scores depend on, the settings of the signals included."""
-    signals = experiment.record("enhance")
     return {
         **_pick(config, SCORE_KEYS),
-        "enhanced signals": "no record" if signals is None else _digest(signals),
+        SIGNALS_KEY: experiment.signals_digest(),
         **_metadata_hashes(paths),
         "package version": __version__,
     }
@@ -301,6 +339,8 @@ def _pick(config: Config, keys: Sequence[str]) -> Settings:
         value: Any = config
         for name in key.split("."):
             value = getattr(value, name)
+        if isinstance(value, dict):  # where weights lie is no difference, what they are has a hash
+            value = {name: value[name] for name in value if name != "checkpoint"}
         settings[key] = value
     return settings
 

@@ -55,6 +55,7 @@ class Failures:
         self.file = file
         self.reasons: dict[str, tuple[Pair, str]] = {}  # by the id of the pair
         self._tried: set[tuple[str, str]] = set()
+        self._shown = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Failures:
@@ -106,7 +107,9 @@ class Failures:
         reason = str(error) or type(error).__name__
         names = ", ".join(pair.id for pair in pairs)
         expected = isinstance(error, RecipeError | ValueError | OSError)
-        log.log(logging.DEBUG if expected else logging.ERROR, "%s failed", names, exc_info=error)
+        level = logging.DEBUG if expected or self._shown else logging.ERROR
+        self._shown = self._shown or not expected  # one traceback is enough to find a fault by
+        log.log(level, "%s failed", names, exc_info=error)
         if self.on_error is OnError.stop:
             raise PairFailedError(
                 f"{names} failed: {reason}\n(on_error=skip goes on with the other pairs)"

@@ -26,6 +26,7 @@ from recipes.cad_icassp_2024.baseline.reporting.statistics import (
 from recipes.cad_icassp_2024.config import Config, as_config
 from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
 from recipes.cad_icassp_2024.entry import EntryPoint
+from recipes.cad_icassp_2024.errors import RecipeError
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,10 @@ def report_folders(config: Config) -> list[Path]:
 def report_file(config: Config) -> Path:
     """Return where the page of a report goes."""
     if config.report.output is not None:
-        return Path(config.report.output).expanduser()
+        path = Path(config.report.output).expanduser()
+        if path.suffix != ".html":
+            raise RecipeError(f"report.output={config.report.output}: must be a file *.html")
+        return path
     return report_folders(config)[0] / "report.html"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     RecipeError
         When the module cannot be made: no such class, wrong arguments, weights or device missing.
     """
+    if settings.cache_dir is not None:
+        _require_writable(Path(settings.cache_dir))
     try:
         module = instantiate(settings.module)
     except InstantiationException as error:
@@ -61,6 +64,16 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     if settings.cache_dir is not None and isinstance(separator, SegmentedSeparator):
         separator = CachedSeparator(separator, Path(settings.cache_dir), fingerprint)
     return BuiltSeparator(separator, fingerprint)
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise RecipeError(
+            f"separator.cache_dir={folder}: {error.strerror}; choose a folder that can be written"
+        ) from error
 
 
 def _as_separator(module: Any, settings: SeparatorConfig) -> Any:

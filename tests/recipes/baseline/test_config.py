@@ -73,11 +73,24 @@ def test_a_relative_root_stays_what_the_user_typed():
         (["separator.model=openunmix"], ["separator=openunmix"]),
         (["-m", "separator.model=demucs,openunmix"], ["-m", "separator=demucs,openunmix"]),
         (["separator=hpss", "separator.model=mine"], ["separator=hpss", "separator.model=mine"]),
+        (["path.root=/my data/ü"], ["path.root='/my data/ü'"]),
+        (["path.root='/my data'"], ["path.root='/my data'"]),
+        (["path.root=it's"], ["path.root='it\\'s'"]),
+        (["path.exp_folder=exp/${separator.model}"], ["path.exp_folder=exp/${separator.model}"]),
+        (["path.split=train,valid", "-m"], ["-m", "path.split=train,valid"]),
         (["separator.device=cpu"], ["separator.device=cpu"]),
     ],
 )
-def test_the_peers_way_to_choose_a_separator(given, meant):
+def test_what_users_type_becomes_what_hydra_reads(given, meant):
     assert translate_overrides(given) == meant
+
+
+def test_paths_with_a_home_folder_and_with_spaces_are_understood(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me and you")
+    given = ["path.root=~/data", "path.exp_folder=it's (here)"]
+    path = config_of(*translate_overrides(given)).path
+    assert path.gains_file == "/home/me and you/data/metadata/gains.json"
+    assert path.exp_folder == "it's (here)"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +107,10 @@ def test_the_peers_way_to_choose_a_separator(given, meant):
         (["evaluate.batch=1"], "evaluate.batch=1: must be from 0 to 0"),
         (["evaluate.batch=-1"], "evaluate.batch=-1"),
         (["separator.batch_size=0"], "separator.batch_size=0"),
+        (["+evaluate.bach=1"], "evaluate.bach: there is no such key; did you mean evaluate.batch?"),
+        (["+colour=red"], "colour: there is no such key"),
+        (["path.exp_folder="], "path.exp_folder is empty"),
+        (["separator=hpss", "separator.checkpoint=w.pt"], "hpss takes no weights"),
         (["separator.segment=0.05"], "separator.segment=0.05"),
         (["separator.overlap=-0.1"], "the overlap not negative"),
         (["separator.sources=[vocals,drums]"], "separator.sources=['vocals', 'drums']"),

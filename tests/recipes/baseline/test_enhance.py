@@ -172,6 +172,45 @@ def test_other_listeners_are_a_difference(own_tiny, plugin, tmp_path):
         enhance(config)
 
 
+def test_settings_bind_only_when_there_are_signals(tiny, plugin, tmp_path):
+    folder = f"path.exp_folder={tmp_path / 'exp'}"
+    with pytest.raises(RecipeError, match="failed"):
+        enhance(
+            make_config(
+                plugin,
+                tiny.root,
+                folder,
+                "separator.sources=[bass,other,vocals,drums]",
+                "separator.module.shares=[1,2]",
+            )
+        )
+    enhance(make_config(plugin, tiny.root, folder))
+    with pytest.raises(RecipeError, match=r"separator.module: .*0.35.* -> .*0.25"):
+        enhance(
+            make_config(plugin, tiny.root, folder, "separator.module.shares=[0.25,0.25,0.25,0.25]")
+        )
+
+
+def test_a_mixture_that_is_cut_short_is_noticed_before_any_work(own_tiny, plugin, tmp_path):
+    path = own_tiny.at_mic_folder(own_tiny.mixtures[0]) / "mixture.wav"
+    path.write_bytes(path.read_bytes()[:50000])
+    with pytest.raises(RecipeError, match=r"mixture.wav: is cut short by \d+ bytes"):
+        enhance(make_config(plugin, own_tiny.root, f"path.exp_folder={tmp_path / 'exp'}"))
+
+
+def test_a_cache_that_cannot_be_written_is_noticed_before_any_work(tiny, plugin, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecipeError, match=r"separator.cache_dir=.*file"):
+        enhance(
+            make_config(
+                plugin,
+                tiny.root,
+                f"path.exp_folder={tmp_path / 'exp'}",
+                f"separator.cache_dir={tmp_path / 'file'}",
+            )
+        )
+
+
 def spoil(data, name="mixture"):
     """Put a NaN into one song; a header does not show it."""
     path = data.at_mic_folder(data.mixtures[0]) / f"{name}.wav"

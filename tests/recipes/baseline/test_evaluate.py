@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from recipes.cad_icassp_2024.baseline.evaluate import (
     run_calculate_aq,
 )
 from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
+from recipes.cad_icassp_2024.baseline.report import report
 from recipes.cad_icassp_2024.dataset import set_song_seed
 from recipes.cad_icassp_2024.errors import RecipeError
 from tests.recipes.baseline.helpers import make_config
@@ -225,6 +227,25 @@ def test_scores_of_other_signals_are_not_mixed(experiment, tiny, plugin):
         run_calculate_aq(make_config(plugin, tiny.root, f"path.exp_folder={experiment}"))
 
 
+def test_a_report_of_scores_of_other_signals_is_refused(experiment, tiny, plugin):
+    folder = f"path.exp_folder={experiment}"
+    report(make_config(plugin, tiny.root, folder))
+    enhance(make_config(plugin, tiny.root, folder, "soft_clip=true", "overwrite=true"))
+    with pytest.raises(RecipeError, match=r"scores in .* are of other signals"):
+        report(make_config(plugin, tiny.root, folder))
+
+
+def test_signals_that_were_replaced_are_scored_again(experiment, tiny, plugin):
+    path = experiment / "scores.csv"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], lines[3].replace(b"0.", b"0.0"), *lines[4:]]))
+    signal = experiment / "enhanced_signals" / "scene_10002_L0002_remix.flac"
+    os.utime(signal, ns=(path.stat().st_mtime_ns + 1_000_000,) * 2)
+    run_calculate_aq(make_config(plugin, tiny.root, f"path.exp_folder={experiment}"))
+    assert path.read_bytes() == whole
+
+
 def test_signals_of_another_program_are_scored_as_they_are(experiment, tiny, plugin):
     whole = (experiment / "scores.csv").read_bytes()
     shutil.rmtree(experiment / "settings")
@@ -250,12 +271,13 @@ def test_all_missing_signals_are_listed_before_any_work(experiment, tiny, plugin
     files[2].write_bytes(b"fLaC but not really")
     soundfile.write(files[3], np.zeros(900), 32000, subtype="PCM_16")
     soundfile.write(files[4], np.zeros((900, 2)), 16000, subtype="PCM_16")
+    soundfile.write(files[5], np.zeros((900, 2)), 32000, subtype="PCM_16")
     config = make_config(plugin, tiny.root, f"path.exp_folder={experiment}")
-    with pytest.raises(RecipeError, match="4 of 8 enhanced signals are not usable") as caught:
+    with pytest.raises(RecipeError, match="5 of 8 enhanced signals are not usable") as caught:
         run_calculate_aq(config)
     for name, problem in zip(
-        files[1:5],
-        ("no such file", "cannot be read as audio", "must be stereo", "has 16000 Hz"),
+        files[1:6],
+        ("no such file", "cannot be read", "must be stereo", "has 16000 Hz", "lasts 0.03 s"),
         strict=True,
     ):
         assert f"{name}: " in str(caught.value)

@@ -118,6 +118,7 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     experiments = _named([Experiment(folder) for folder in folders])
     tables = {name: _read_table(experiment) for name, experiment in experiments.items()}
     for name, table in tables.items():
+        experiments[name].require_current_scores()
         _check_pairs(experiments[name].scores_file(Batch()), table, dataset)
     scores = pd.concat(
         [table.assign(separator=name) for name, table in tables.items()], ignore_index=True

@@ -17,36 +17,53 @@ _SMALLEST_ENERGY = 1e-200
 _TURN_BLOCK = 32
 
 
+def audible_span(reference: NDArray[np.float64]) -> slice:
+    """Find what lies between the ends where a signal stays below a thousandth of its peak.
+
+    Parameters
+    ----------
+    reference : ndarray, shape (samples,)
+        Reference at 24 kHz, as long as the processed signal.
+
+    Returns
+    -------
+    slice
+        Empty when the reference is silent.
+    """
+    threshold = _SILENCE_RATIO * max(reference.max(), -reference.min())
+    audible = (reference > threshold) | (reference < -threshold)
+    if not audible.any():
+        return slice(0, 0)
+    return slice(int(np.argmax(audible)), reference.size - int(np.argmax(audible[::-1])))
+
+
 def align_and_prune(
-    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
+    reference: NDArray[np.float64],
+    processed: NDArray[np.float64],
+    span: slice,
+    n_threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cut both signals to the same length, line them up and drop silent ends.
+    """Line the processed signal up with the reference and drop silent ends.
 
     The processed signal moves by the peak of the cross-correlation, less 2 ms that the dispersion
-    of the cochlea may need. Ends where the reference stays below a thousandth of its peak go.
+    of the cochlea may need.
 
     Parameters
     ----------
     reference, processed : ndarray, shape (samples,)
-        Signals at 24 kHz.
+        Signals at 24 kHz, of one length.
+    span : slice
+        What is to be left, see `audible_span`.
     n_threads : int
         Threads to use.
 
     Returns
     -------
     reference, processed : ndarray, shape (samples left,)
-        Aligned signals; both are empty when the reference is silent.
+        Aligned signals.
     """
-    n = min(reference.size, processed.size)
-    reference, processed = reference[:n], processed[:n]
     delay = _delay(reference, processed, n_threads) - round(_DISPERSION_S * SAMPLE_RATE_HZ)
-    threshold = _SILENCE_RATIO * max(reference.max(), -reference.min())
-    audible = (reference > threshold) | (reference < -threshold)
-    if not audible.any():
-        return reference[:0], reference[:0]
-    first = int(np.argmax(audible))
-    end = n - int(np.argmax(audible[::-1]))
-    return reference[first:end], shifted(processed, delay, first, end)
+    return reference[span], shifted(processed, delay, span.start, span.stop)
 
 
 def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray[np.float64]:

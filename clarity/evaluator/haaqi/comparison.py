@@ -21,10 +21,7 @@ from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss, 
 from clarity.evaluator.ear_model.lane_fft import TWIDDLES
 from clarity.evaluator.ear_model.noise import (
     NOISE_LEVEL_DB,
-    RandomStream,
     StreamStates,
-    leave_at,
-    survey,
 )
 from clarity.evaluator.haaqi.bands import (
     BandFeatures,
@@ -105,7 +102,7 @@ class CochlearComparison:
         self,
         reference: NDArray[np.float64],
         processed: NDArray[np.float64],
-        generator: RandomStream,
+        noise: Future[StreamStates],
     ) -> Comparison:
         """Run both signals through all bands.
 
@@ -113,8 +110,9 @@ class CochlearComparison:
         ----------
         reference, processed : ndarray, shape (samples,)
             Aligned signals behind the middle ear.
-        generator : RandomStream
-            Stream of the threshold noise; left behind the draws of both signals.
+        noise : Future of StreamStates
+            Where the noise of every band begins, first those of the reference. Its work must have
+            been given to the pool before anything that waits for it.
 
         Returns
         -------
@@ -127,7 +125,6 @@ class CochlearComparison:
             When the signals are too short for the model.
         """
         n = reference.size
-        counting = self.pool.submit(survey, generator, n, 2 * N_BANDS)
         reference_bank, processed_bank = self._banks(reference, processed)
         delay = _band_delays(reference_bank.filters, n)
         features = _empty_features(n)
@@ -139,13 +136,12 @@ class CochlearComparison:
                 (reference, processed),
                 (reference_bank, processed_bank),
                 delay,
-                counting,
+                noise,
                 features,
                 energies,
             )
 
         _wait([self.pool.submit(run, group) for group in range(_N_GROUPS)])
-        leave_at(generator, counting.result(), 2 * N_BANDS)
         return Comparison(
             *features,
             self._spectrum_db(energies[0] / n, reference_bank),
@@ -184,7 +180,7 @@ class CochlearComparison:
         signals: tuple[NDArray[np.float64], NDArray[np.float64]],
         banks: tuple[_Bank, _Bank],
         delay: NDArray[np.int64],
-        counting: Future[StreamStates],
+        noise: Future[StreamStates],
         features: BandFeatures,
         energies: NDArray[np.float64],
     ) -> None:
@@ -200,7 +196,7 @@ class CochlearComparison:
         lags = find_delays(reference, processed, _TABLES, workspace, energy)
         _SPARE_WORKSPACES.append(workspace)
         energies[:, lanes] = energy * np.stack([bank.filters.gain[lanes] ** 2 for bank in banks])
-        states = counting.result()  # was started first, so it cannot wait for this thread
+        states = noise.result()  # was started first, so it cannot wait for this thread
         blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
         listening = Listening(
             full_scale_db=np.tile(self.level1 - self.loss.ihc_db[lanes], HOP),

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import signal
 
 from clarity.enhancer.nalr import NALR
-from clarity.evaluator.ear_model.alignment import align_and_prune
+from clarity.evaluator.ear_model.alignment import align_and_prune, audible_span
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.middle_ear import middle_ear
 from clarity.evaluator.ear_model.noise import RandomStream, leave_at, survey
@@ -108,13 +108,22 @@ def evaluate_haaqi(
     x = to_model_rate(_checked(reference, "reference"), reference_sample_rate)
     y = to_model_rate(_checked(processed, "processed"), processed_sample_rate)
     n_threads = n_threads or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    x, y, has_level = _prepared(x, y, n_threads)
+    x, y, has_level = _of_one_length(x, y)
+    span = audible_span(x)
+    if span.start == span.stop:
+        raise SilentReferenceError(
+            "the reference signal is silent: there is nothing to compare with"
+        )
     with ThreadPoolExecutor(n_threads) as pool:
+        # Where each band's noise begins in the stream depends on the length alone.
+        noise = pool.submit(survey, stream, span.stop - span.start, 2 * N_BANDS)
+        x, y = align_and_prune(x, y, span, n_threads)
         if equalisation == NALR_MISSING:
             x = _with_nalr(x, audiogram)
         x, y = pool.map(middle_ear, (x, y))
         model = CochlearComparison(audiogram, level1, silence_threshold, pool)
-        comparison = model.compare(x, y, stream)
+        comparison = model.compare(x, y, noise)
+    leave_at(stream, noise.result(), 2 * N_BANDS)
     del x, y  # a hundred megabytes each for a long piece; the features need them no more
     cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)
     bm_sync5 = basilar_membrane_sync(
@@ -225,19 +234,18 @@ def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return x
 
 
-def _prepared(
-    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
+def _of_one_length(
+    reference: NDArray[np.float64], processed: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Align the signals; also tells whether the processed one had a level after resampling."""
+    """Cut off tails; also tells whether the processed signal had a level after resampling."""
     has_level = bool(np.isfinite(processed).all())
     if not has_level:
         logger.warning("The processed signal is silent and could not be resampled: HAAQI is NaN")
         processed = np.zeros_like(processed)
-    if np.isfinite(reference).all():
-        reference, processed = align_and_prune(reference, processed, n_threads)
-        if reference.size > 0:
-            return reference, processed, has_level
-    raise SilentReferenceError("the reference signal is silent: there is nothing to compare with")
+    if not np.isfinite(reference).all():  # silence that was to be resampled
+        reference = np.zeros_like(reference)
+    n = min(reference.size, processed.size)
+    return reference[:n], processed[:n], has_level
 
 
 def _with_nalr(reference: NDArray[np.float64], audiogram: Audiogram) -> NDArray[np.float64]:

@@ -75,6 +75,8 @@ class EntryPoint:
     results : callable
         The folder of the results, given the checked configuration; its logs go to ``logs/`` in it.
         None where a script has no such folder.
+    makes_folder : bool
+        Whether the script makes that folder; the others leave none behind for a misspelt name.
     """
 
     name: str
@@ -84,6 +86,7 @@ class EntryPoint:
     config_name: str = "config"
     schema: type = Config
     results: Callable[[Any], Path] | None = experiment_folder
+    makes_folder: bool = False
 
     def run(self) -> None:
         """Parse the command line, run the task, and exit with code 1 on an error."""
@@ -253,7 +256,10 @@ class _LogFile(logging.FileHandler):
 def _open_log_file(entry: EntryPoint, config: Any) -> None:
     if entry.results is None:
         return
-    logs = entry.results(config) / "logs"
+    folder = entry.results(config)
+    if not folder.is_dir() and not entry.makes_folder:
+        return
+    logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     # The jobs of a sweep may have their folder, their process and the second in common.

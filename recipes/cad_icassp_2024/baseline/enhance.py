@@ -387,6 +387,7 @@ def main() -> None:
             "python enhance.py path.root=cadenza_data path.split=valid separator=openunmix",
             "python enhance.py -m path.root=cadenza_data separator=demucs,openunmix,hpss",
         ),
+        makes_folder=True,
     ).run()
 
 

@@ -41,7 +41,7 @@ from recipes.cad_icassp_2024.baseline.remix import (
     to_loudness,
 )
 from recipes.cad_icassp_2024.baseline.run import Run, open_run
-from recipes.cad_icassp_2024.config import Config, OnError
+from recipes.cad_icassp_2024.config import Config, OnError, as_config
 from recipes.cad_icassp_2024.dataset import (
     Dataset,
     Pair,
@@ -238,7 +238,14 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
     RecipeError
         When the data, the settings or the disk do not allow it, or when pairs failed.
     """
-    with open_run("evaluate", config) as run:
+    settings: Config = as_config(config)
+    signals = Experiment(Path(settings.path.exp_folder)).signals
+    if not signals.is_dir():
+        raise RecipeError(
+            f"{signals}: no such folder; run enhance.py with the same path.exp_folder first, or "
+            "put the signals there"
+        )
+    with open_run("evaluate", settings) as run:
         usable = usable_pairs(run.dataset, run.pairs, ("mixture", *VDBO), run.failures)
         usable = _with_signals(run, usable)
         require_space(
@@ -312,8 +319,7 @@ def _score_pairs(run: Run, pairs: Sequence[Pair]) -> None:
         log.info("%d of %d pairs are scored, going on", len(pairs) - len(todo), len(pairs))
     if todo:
         log.info(
-            "scoring %d pairs; HAAQI is compiled for this machine once, half a minute before the "
-            "first score",
+            "scoring %d pairs (a machine's very first score waits half a minute for compilation)",
             len(todo),
         )
     try:

@@ -41,7 +41,7 @@ from recipes.cad_icassp_2024.baseline.remix import (
     to_loudness,
 )
 from recipes.cad_icassp_2024.baseline.run import Run, open_run
-from recipes.cad_icassp_2024.config import Config, OnError, as_config
+from recipes.cad_icassp_2024.config import Config, OnError
 from recipes.cad_icassp_2024.dataset import (
     Dataset,
     Pair,
@@ -238,14 +238,7 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
     RecipeError
         When the data, the settings or the disk do not allow it, or when pairs failed.
     """
-    settings: Config = as_config(config)
-    signals = Experiment(Path(settings.path.exp_folder)).signals
-    if not signals.is_dir():
-        raise RecipeError(
-            f"{signals}: no such folder; run enhance.py with the same path.exp_folder first, or "
-            "put the signals there"
-        )
-    with open_run("evaluate", settings) as run:
+    with open_run("evaluate", config) as run:
         usable = usable_pairs(run.dataset, run.pairs, ("mixture", *VDBO), run.failures)
         usable = _with_signals(run, usable)
         require_space(

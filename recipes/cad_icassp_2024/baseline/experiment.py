@@ -255,18 +255,21 @@ def _lock(path: Path, *, wait: bool) -> Iterator[None]:
         yield
 
 
+def _holder(path: Path) -> str | None:
+    """Return who holds a lock, or None when no process does."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "another process"
+        except OSError:
+            return None  # a file system without locks, of which _lock has warned
+    return None
+
+
 def _n_held(folder: Path, step: str) -> int:
     """Count the locks of a step that processes hold, this one's among them."""
-    held = 0
-    for path in folder.glob(f"{step}*.lock"):
-        with path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                held += 1
-            except OSError:
-                continue  # a file system without locks
-    return held
+    return sum(_holder(path) is not None for path in folder.glob(f"{step}*.lock"))
 
 
 def _refuse_other_divisions(folder: Path, step: str, batch: Batch) -> None:
@@ -275,18 +278,13 @@ def _refuse_other_divisions(folder: Path, step: str, batch: Batch) -> None:
         match = re.fullmatch(rf"{step}(?:_(\d+)-(\d+))?\.lock", path.name)
         if match is None or int(match[2] or 1) == batch.count:
             continue
-        with path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                held = f"batch {int(match[1]) - 1} of {match[2]}" if match[1] else "all batches"
-                raise RecipeError(
-                    f"{file.read().strip() or 'another process'} is at work on {held} in "
-                    f"{folder.parent}: wait until it has finished, go on with its "
-                    "evaluate.batch_size, or choose another path.exp_folder"
-                ) from None
-            except OSError:
-                continue  # a file system without locks, of which _lock has warned
+        holder = _holder(path)
+        if holder is not None:
+            held = f"batch {int(match[1]) - 1} of {match[2]}" if match[1] else "all batches"
+            raise RecipeError(
+                f"{holder} is at work on {held} in {folder.parent}: wait until it has finished, "
+                "go on with its evaluate.batch_size, or choose another path.exp_folder"
+            )
 
 
 def _differences(folder: Path, step: str, known: Settings, wanted: Settings) -> str:

@@ -25,6 +25,7 @@ from hydra import compose, initialize_config_dir
 
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.separation.segments import plan_segments
+from clarity.utils.memory import keep_freed_memory
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer, group_by_mixture
 from recipes.cad_icassp_2024.baseline.experiment import Experiment
 from recipes.cad_icassp_2024.baseline.failures import Failures
@@ -40,6 +41,7 @@ logging.getLogger("clarity").setLevel(logging.ERROR)
 
 def run(model: str, seconds: float, device: str | None) -> dict[str, Any]:
     """Measure one case."""
+    keep_freed_memory()  # as enhance.py does, so for the model alone, too
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = make_tiny_dataset(folder / "data", seconds=seconds, n_scenes_per_song=1, music=False)

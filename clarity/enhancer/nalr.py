@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
 from clarity.utils.audiogram import Audiogram
 
@@ -20,6 +21,7 @@ _CORRECTION_DB: Final = np.array([-17.0, -8.0, 1.0, -1.0, -2.0, -2.0])
 _AVERAGED: Final = slice(1, 4)  # 500, 1000 and 2000 Hz
 _N_FFT: Final = 1024
 _N_BINS: Final = _N_FFT // 2 + 1
+_BLOCKS_AT_ONCE: Final = 16  # as many as the processor's cache holds
 
 MAX_NFIR: Final = _N_FFT - 2
 """Longest filter order that the frequency sampling can carry."""
@@ -150,4 +152,31 @@ class NALR:
                 "NAL-R works on one ear at a time: the signal must have shape (samples,) with one "
                 f"or more samples, got {np.shape(wav)}"
             )
-        return np.convolve(wav, nalr)
+        return _convolve(np.asarray(wav, dtype=np.float64), nalr)
+
+
+def _convolve(
+    signal: npt.NDArray[np.float64], fir: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Convolve a long signal with a short filter: overlap-save, a few blocks at a time.
+
+    A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal Processing", section 8.7.3.
+    """
+    n_history = fir.size - 1
+    n_fft = _N_FFT if 4 * n_history <= _N_FFT else 4 * _N_FFT
+    n_step = n_fft - n_history
+    response = fft.rfft(fir, n_fft)
+    out = np.empty(signal.size + n_history)
+    piece = np.empty(n_history + _BLOCKS_AT_ONCE * n_step)
+    blocks = np.lib.stride_tricks.sliding_window_view(piece, n_fft)[::n_step]
+    for start in range(0, out.size, _BLOCKS_AT_ONCE * n_step):
+        known = slice(max(start - n_history, 0), start + _BLOCKS_AT_ONCE * n_step)
+        n_before = known.start - (start - n_history)  # the signal is zero before its first sample
+        n_known = signal[known].size
+        piece[:n_before] = 0.0
+        piece[n_before : n_before + n_known] = signal[known]
+        piece[n_before + n_known :] = 0.0
+        filtered = fft.irfft(fft.rfft(blocks) * response, n_fft)[:, n_history:]
+        part = out[start : start + filtered.size]
+        part[:] = filtered.ravel()[: part.size]
+    return out

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import soundfile
 
 from clarity.utils.file_io import atomic_path
+from clarity.utils.memory import blocks
 from clarity.utils.signal_processing import clip_signal, resample, to_16bit
 
 logger = logging.getLogger(__name__)
@@ -208,12 +209,18 @@ def save_flac_signal(
     if do_scale_signal:
         peak = float(np.max(np.abs(signal), initial=0.0)) or 1.0
         signal = signal / peak
-    elif do_clip_signal:
-        signal, n_clipped = clip_signal(signal, do_soft_clip)
-        if n_clipped:
-            logger.warning("Writing %s: %d samples clipped", filename, n_clipped)
+    samples = np.empty(signal.shape, dtype=np.int16)
+    n_clipped = 0
+    for rows in blocks(len(signal)):
+        block = signal[rows]
+        if do_clip_signal and not do_scale_signal:
+            block, n_beyond = clip_signal(block, do_soft_clip)
+            n_clipped += n_beyond
+        samples[rows] = to_16bit(block)
+    if n_clipped:
+        logger.warning("Writing %s: %d samples clipped", filename, n_clipped)
 
-    FlacEncoder().encode(to_16bit(signal), sample_rate, filename)
+    FlacEncoder().encode(samples, sample_rate, filename)
     if do_scale_signal:
         with atomic_path(peak_file) as temporary:
             temporary.write_text(str(peak), encoding="utf-8")

@@ -41,7 +41,7 @@ def clip_signal(
     """
     if soft_clip:
         signal = np.tanh(signal)
-    n_clipped = int(np.sum(np.abs(signal) > 1.0))
+    n_clipped = int(np.count_nonzero(signal > 1.0) + np.count_nonzero(signal < -1.0))
     return np.clip(signal, -1.0, 1.0), n_clipped
 
 
@@ -63,11 +63,13 @@ def to_16bit(signal: npt.ArrayLike) -> npt.NDArray[np.int16]:
     ValueError
         When a sample is NaN, which no integer stands for.
     """
-    scaled = np.asarray(signal, dtype=np.float64) * FULL_SCALE_16BIT
-    n_nan = int(np.sum(np.isnan(scaled)))
+    scaled = np.array(signal, dtype=np.float64)
+    scaled *= FULL_SCALE_16BIT
+    n_nan = np.count_nonzero(np.isnan(scaled))
     if n_nan:
         raise ValueError(f"cannot make 16-bit samples of a signal with {n_nan} NaN samples")
-    return np.clip(scaled, -FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1).astype(np.int16)
+    np.clip(scaled, -FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1, out=scaled)
+    return scaled.astype(np.int16)
 
 
 def compute_rms(signal: npt.ArrayLike) -> float:

@@ -23,6 +23,7 @@ from clarity.separation.oracle import OracleSeparator
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.audiogram import Listener
 from clarity.utils.flac_encoder import save_flac_signal
+from clarity.utils.memory import keep_freed_memory
 from clarity.utils.signal_processing import integrated_loudness
 from recipes.cad_icassp_2024.baseline.experiment import (
     Experiment,
@@ -129,6 +130,21 @@ class Song:
         return [(pairs[0].scene, pairs) for pairs in scenes.values()]
 
 
+@dataclass(frozen=True)
+class LoadedSong:
+    """What is read and measured of a song before it is separated.
+
+    Attributes
+    ----------
+    mixture : Mixture
+    loudness_lufs : float
+        Integrated loudness of the mixture, which the remixes are brought to.
+    """
+
+    mixture: Mixture
+    loudness_lufs: float
+
+
 def group_by_mixture(pairs: Iterable[Pair]) -> list[Song]:
     """Put the pairs of one mixture together, whatever the order of the scene list.
 
@@ -190,26 +206,27 @@ class Enhancer:
         else:
             run_in_order(songs, self._load, self._separate, self._finish)
 
-    def _load(self, song: Song) -> Mixture | None:
+    def _load(self, song: Song) -> LoadedSong | None:
+        rate = self.config.sample_rate
         with self.failures.of(song.pairs):
-            signal = self.dataset.read_music(song.scene, "mixture", self.config.sample_rate)
+            signal = self.dataset.read_music(song.scene, "mixture", rate)
             stem_files = {name: self.dataset.music_file(song.scene, name) for name in VDBO}
-            return Mixture(signal, self.config.sample_rate, stem_files)
+            mixture = Mixture(signal, rate, stem_files)
+            return LoadedSong(mixture, integrated_loudness(signal, rate))
         return None
 
-    def _separate(self, song: Song, mixture: Mixture | None) -> tuple[Mixture, Stems] | None:
-        if mixture is None:
+    def _separate(self, song: Song, loaded: LoadedSong | None) -> tuple[float, Stems] | None:
+        if loaded is None:
             return None
         with self.failures.of(song.pairs):
-            return mixture, self.separator.separate(mixture)
+            return loaded.loudness_lufs, self.separator.separate(loaded.mixture)
         return None
 
-    def _finish(self, song: Song, separated: tuple[Mixture, Stems] | None) -> None:
+    def _finish(self, song: Song, separated: tuple[float, Stems] | None) -> None:
         if separated is None:
             return
-        mixture, stems = separated
+        loudness_lufs, stems = separated
         rate = self.config.sample_rate
-        loudness_lufs = integrated_loudness(mixture.signal, rate)
         for scene, pairs in song.by_scene():
             with self.failures.of(pairs):
                 remix = remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
@@ -305,6 +322,7 @@ def enhance(config: DictConfig | Config) -> None:
     RecipeError
         When the data, the settings or the disk do not allow it, or when pairs failed.
     """
+    keep_freed_memory()
     with open_run("enhance", config) as run:
         usable = usable_pairs(run.dataset, run.pairs, ("mixture",), run.failures)
         _require_space(run, usable)

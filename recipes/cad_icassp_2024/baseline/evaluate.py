@@ -35,8 +35,8 @@ from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
 from recipes.cad_icassp_2024.baseline.pipeline import Kept, Stop, n_side_by_side, run_side_by_side
 from recipes.cad_icassp_2024.baseline.remix import (
     apply_gains,
-    from_db,
     level_normalisation,
+    remix,
     remix_stems,
     to_loudness,
 )
@@ -193,13 +193,9 @@ class Scorer:
             scene.mixture_id,
             lambda: integrated_loudness(self.dataset.read_music(scene, "mixture", rate), rate),
         )
-        total: np.ndarray | None = None
-        for name in VDBO:
-            stem = self.dataset.read_music(scene, name, rate)
-            stem *= from_db(scene.gains_db[name])
-            total = stem if total is None else np.add(total, stem, out=total)
-        assert total is not None
-        return to_loudness(total, loudness_lufs, rate)
+        stems = ((name, self.dataset.read_music(scene, name, rate)) for name in VDBO)
+        total = remix(stems, scene.gains_db)
+        return to_loudness(total, loudness_lufs, rate, out=total)
 
     def _ear(self, reference: np.ndarray, processed: np.ndarray, audiogram: Audiogram) -> Ear:
         """Amplify the reference for one ear, and bring both signals to HAAQI's rate."""

@@ -74,7 +74,8 @@ def process_remix_for_listener(
     -------
     ndarray, shape (samples + nfir, 2)
     """
-    ears = zip(signal.T, (listener.audiogram_left, listener.audiogram_right), strict=True)
-    return np.stack(
-        [apply_ha(enhancer, compressor, ear, aud, apply_compressor) for ear, aud in ears], axis=1
-    )
+    amplified = np.empty((len(signal) + enhancer.nfir, 2))
+    audiograms = (listener.audiogram_left, listener.audiogram_right)
+    for out, ear, audiogram in zip(amplified.T, signal.T, audiograms, strict=True):
+        out[:] = apply_ha(enhancer, compressor, ear, audiogram, apply_compressor)
+    return amplified

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +18,8 @@ Worked = TypeVar("Worked")
 
 # How much music is worked on side by side, if there are cores enough.
 MUSIC_SIDE_BY_SIDE_S = 480
+
+LOWEST_PRIORITY = 19  # setpriority(2)
 
 
 def n_side_by_side(n_cores: int, longest_s: float) -> int:
@@ -80,6 +84,8 @@ def run_overlapped(
 
     While an item is worked on in the calling thread, the next one is loaded and the last one is
     finished. No more than that is in memory: an item is finished before the next but one is begun.
+    The other threads take what the calling thread leaves of the processor: PyTorch's threads wait
+    for each other after every operation, so that one that is held up holds up all.
 
     Parameters
     ----------
@@ -96,7 +102,7 @@ def run_overlapped(
     """
     if not items:
         return
-    with _threads(1, stop) as loader, _threads(1, stop) as finisher:
+    with _threads(1, stop, _stand_back) as loader, _threads(1, stop, _stand_back) as finisher:
         finishing: Future[None] | None = None
         loading = loader.submit(load, items[0])
         for index, item in enumerate(items):
@@ -152,9 +158,11 @@ def run_side_by_side(
 
 
 @contextlib.contextmanager
-def _threads(count: int, stop: Stop) -> Iterator[ThreadPoolExecutor]:
+def _threads(
+    count: int, stop: Stop, begin: Callable[[], None] | None = None
+) -> Iterator[ThreadPoolExecutor]:
     """Give a pool of threads that ends with the block, at once on Ctrl-C."""
-    pool = ThreadPoolExecutor(count)
+    pool = ThreadPoolExecutor(count, initializer=begin)
     try:
         yield pool
     except BaseException as error:
@@ -163,6 +171,13 @@ def _threads(count: int, stop: Stop) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def _stand_back() -> None:
+    """Take the lowest priority for this thread and those it starts; only Linux has one for each."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 class Kept(Generic[Worked]):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from clarity.utils.memory import blocks
 from clarity.utils.signal_processing import integrated_loudness
 
 
@@ -66,7 +67,13 @@ def level_normalisation(
     return to_loudness(signal, integrated_loudness(reference_signal, sample_rate), sample_rate)
 
 
-def to_loudness(signal: np.ndarray, loudness_lufs: float, sample_rate: float) -> np.ndarray:
+def to_loudness(
+    signal: np.ndarray,
+    loudness_lufs: float,
+    sample_rate: float,
+    *,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Scale a signal to a given integrated loudness.
 
     Parameters
@@ -76,6 +83,8 @@ def to_loudness(signal: np.ndarray, loudness_lufs: float, sample_rate: float) ->
         Loudness that the result is to have.
     sample_rate : float
         In Hz.
+    out : ndarray, optional
+        Where to put the result; may be the signal itself.
 
     Returns
     -------
@@ -83,7 +92,7 @@ def to_loudness(signal: np.ndarray, loudness_lufs: float, sample_rate: float) ->
         `signal` times one factor.
     """
     gain_db = loudness_lufs - integrated_loudness(signal, sample_rate)
-    return signal * from_db(gain_db)
+    return np.multiply(signal, from_db(gain_db), out=out)
 
 
 def remix_stems(
@@ -129,9 +138,45 @@ def remix_to_loudness(
     -------
     ndarray, shape (samples, channels)
         The same numbers as `apply_gains` followed by `remix_stems`.
+
+    Raises
+    ------
+    ValueError
+        See `remix`.
     """
-    total = sum_stems(apply_gains(stems, sample_rate, gains_db))
-    return to_loudness(total, loudness_lufs, sample_rate)
+    total = remix(stems.items(), gains_db)
+    return to_loudness(total, loudness_lufs, sample_rate, out=total)
+
+
+def remix(stems: Iterable[tuple[str, np.ndarray]], gains_db: Mapping[str, float]) -> np.ndarray:
+    """Apply gains and sum, with one stem at a time beside the sum in memory.
+
+    Parameters
+    ----------
+    stems : iterable of (str, ndarray of shape (samples, channels))
+        May read each stem when its turn comes.
+    gains_db : mapping of str to float
+        Gain of each stem in dB.
+
+    Returns
+    -------
+    ndarray, shape (samples, channels)
+        The same numbers as `apply_gains` followed by `sum_stems`.
+
+    Raises
+    ------
+    ValueError
+        When there is no stem, or one has no gain.
+    """
+    total: np.ndarray | None = None
+    for name, stem in stems:
+        if total is None:
+            total = np.zeros_like(stem, dtype=np.float64)
+        for rows in blocks(len(stem)):
+            total[rows] += apply_gains({name: stem[rows]}, np.nan, gains_db)[name]
+    if total is None:
+        raise ValueError("there are no stems to add up")
+    return total
 
 
 def sum_stems(stems: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -142,10 +187,4 @@ def sum_stems(stems: Mapping[str, np.ndarray]) -> np.ndarray:
     ValueError
         When there is none.
     """
-    if not stems:
-        raise ValueError("there are no stems to add up")
-    signals = list(stems.values())
-    total = signals[0].astype(np.float64)
-    for signal in signals[1:]:
-        total += signal
-    return total
+    return remix(stems.items(), dict.fromkeys(stems, 0.0))

@@ -76,14 +76,23 @@ class CorrelationFrame(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Buffers of `find_delays`, 4 MB; used again, because new memory is slow at first touch."""
+    """Large buffers of a thread; used again, because new memory is slow at first touch.
+
+    Attributes
+    ----------
+    envelope, motion : CorrelationFrame
+        For `find_delays`, 4 MB.
+    gains : ndarray, shape (2, n_gains, 4)
+        Gains that the cochleas of both signals keep.
+    """
 
     envelope: CorrelationFrame
     motion: CorrelationFrame
+    gains: NDArray[np.float64]
 
 
-def new_workspace() -> Workspace:
-    """Buffers for one thread."""
+def new_workspace(n_gains: int) -> Workspace:
+    """Buffers for one thread, and for so many gains of a signal."""
     envelope, motion = (
         CorrelationFrame(
             re=np.zeros((N_FFT, LANES)),
@@ -93,7 +102,7 @@ def new_workspace() -> Workspace:
         )
         for _ in range(2)
     )
-    return Workspace(envelope, motion)
+    return Workspace(envelope, motion, np.zeros((2, n_gains, LANES)))
 
 
 class BandFeatures(NamedTuple):
@@ -124,6 +133,8 @@ class Listening(NamedTuple):
         Level above threshold of an envelope of 1, repeated for every sample.
     envelope_lag, motion_lag : ndarray of int64, shape (4,)
         Delay of the processed signal in samples.
+    processed_scale : ndarray, shape (4,)
+        Factor that the processed signal still needs.
     delay : ndarray of int64, shape (4,)
         Delay of both signals that lines the bands up.
     threshold_db : float
@@ -138,6 +149,7 @@ class Listening(NamedTuple):
     full_scale_db: NDArray[np.float64]
     envelope_lag: NDArray[np.int64]
     motion_lag: NDArray[np.int64]
+    processed_scale: NDArray[np.float64]
     delay: NDArray[np.int64]
     threshold_db: float
     noise_gain: float
@@ -212,17 +224,21 @@ def _add_frame(frame: CorrelationFrame, tables: Tables) -> None:
 
 @kernel
 def _aligned_hop(
-    ring: NDArray[np.float64], hop: int, lag: NDArray[np.int64], out: NDArray[np.float64]
+    ring: NDArray[np.float64],
+    hop: int,
+    lag: NDArray[np.int64],
+    scale: NDArray[np.float64],
+    out: NDArray[np.float64],
 ) -> None:
-    """Copy the samples `lag` later than those of a hop out of a ring of rows."""
+    """Take the samples `lag` later than those of a hop out of a ring of rows, times `scale`."""
     for lane in range(LANES):
         row = (hop * HOP + lag[lane] + _RING) % _RING
         n_before_end = min(HOP, _RING - row)
         tail = ring[row : row + n_before_end]
         for t in range(n_before_end):
-            out[t, lane] = tail[t, lane]
+            out[t, lane] = scale[lane] * tail[t, lane]
         for t in range(n_before_end, HOP):
-            out[t, lane] = ring[t - n_before_end, lane]
+            out[t, lane] = scale[lane] * ring[t - n_before_end, lane]
 
 
 @kernel
@@ -353,8 +369,9 @@ def compare(
         if hop < 0:
             continue
         compressed_hop(reference, hop, envelopes[0], motions[0], energy)
-        _aligned_hop(envelope_ring, hop, listening.envelope_lag, envelopes[1])
-        _aligned_hop(motion_ring, hop, listening.motion_lag, motions[1])
+        scale = listening.processed_scale
+        _aligned_hop(envelope_ring, hop, listening.envelope_lag, scale, envelopes[1])
+        _aligned_hop(motion_ring, hop, listening.motion_lag, scale, motions[1])
         for s in range(2):
             _hear_hop(
                 envelopes[s], motions[s], listening.full_scale_db, adaptation_states[s], adapted[s]

@@ -81,11 +81,14 @@ def gain_block(
         Receives the gain.
     """
     lower, upper, slope, offset = law[0], law[1], law[2], law[3]
+    # Two loops, because a processor works on more samples at a time where each takes less long.
     for i in range(gain.size):
         level = log2(control_power[i])
         level = level if level > lower[i] else lower[i]
         level = level if level < upper[i] else upper[i]
-        gain[i] = exp2(offset[i] - slope[i] * level)
+        gain[i] = offset[i] - slope[i] * level
+    for i in range(gain.size):
+        gain[i] = exp2(gain[i])
 
 
 @kernel

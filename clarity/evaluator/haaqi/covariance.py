@@ -14,7 +14,8 @@ from clarity.evaluator.ear_model.jit import reduction_kernel
 
 SEGMENT = 2 * HOP
 MAX_SEGMENT_LAG = 24
-_LAGS_AT_ONCE = 7
+_N_LAGS = 2 * MAX_SEGMENT_LAG + 1
+_LAGS_AT_ONCE = 10
 
 
 def segment_windows() -> NDArray[np.float64]:
@@ -106,8 +107,9 @@ def segment_covariance(
         return 0.0, mean_square_x
     delayed = work[1]
     largest = 0.0
-    for first in range(0, 2 * MAX_SEGMENT_LAG + 1, _LAGS_AT_ONCE):
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = 0.0
+    for start in range(0, _N_LAGS, _LAGS_AT_ONCE):
+        first = min(start, _N_LAGS - _LAGS_AT_ONCE)
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = 0.0
         for i in range(n):
             s0 += a[i] * delayed[i + first]
             s1 += a[i] * delayed[i + first + 1]
@@ -116,6 +118,9 @@ def segment_covariance(
             s4 += a[i] * delayed[i + first + 4]
             s5 += a[i] * delayed[i + first + 5]
             s6 += a[i] * delayed[i + first + 6]
+            s7 += a[i] * delayed[i + first + 7]
+            s8 += a[i] * delayed[i + first + 8]
+            s9 += a[i] * delayed[i + first + 9]
         lag = first - MAX_SEGMENT_LAG
         largest = max(
             largest,
@@ -126,6 +131,9 @@ def segment_covariance(
             abs(s4 / window_correlation[abs(lag + 4)]),
             abs(s5 / window_correlation[abs(lag + 5)]),
             abs(s6 / window_correlation[abs(lag + 6)]),
+            abs(s7 / window_correlation[abs(lag + 7)]),
+            abs(s8 / window_correlation[abs(lag + 8)]),
+            abs(s9 / window_correlation[abs(lag + 9)]),
         )
     covariance = largest / np.sqrt(mean_square_x * mean_square_y)
     return min(covariance, 1.0), mean_square_x

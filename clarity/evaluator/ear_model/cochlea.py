@@ -23,7 +23,16 @@ from clarity.evaluator.ear_model.gammatone import (
 )
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss
 from clarity.evaluator.ear_model.jit import kernel
-from clarity.evaluator.ear_model.lanes import add, clear_rows, copy_rows, load, splat, store
+from clarity.evaluator.ear_model.lanes import (
+    add,
+    aligned,
+    aligned_zeros,
+    clear_rows,
+    copy_rows,
+    load,
+    splat,
+    store,
+)
 
 MAX_KEPT_GAINS = 2700 * HOP
 """Samples whose gains are kept: 21.6 s, which takes 16 MB for four bands of a signal."""
@@ -130,13 +139,13 @@ def open_cochlea(
         shift=lane_rows(rotation(frequencies_hz), group),
         control_taps=lane_rows(control.coefficients, group),
         main_taps=lane_rows(main.coefficients, group),
-        law=np.tile(law, (1, HOP)),
+        law=aligned(np.tile(law, (1, HOP))),
         control_states=control_states,
         main_state=resting_state(),
         kept_gains=kept_gains[: n_kept_gains(x.size)],
         gains_known=False,
-        control_power=np.zeros((HOP, LANES)),
-        gain=np.zeros((HOP, LANES)),
+        control_power=aligned_zeros(HOP, LANES),
+        gain=aligned_zeros(HOP, LANES),
     )
 
 

@@ -26,7 +26,7 @@ from clarity.evaluator.ear_model.cochlea import Cochlea, compressed_hop
 from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES
 from clarity.evaluator.ear_model.jit import kernel
 from clarity.evaluator.ear_model.lane_fft import N_FFT, forward
-from clarity.evaluator.ear_model.lanes import clear_rows, copy_rows
+from clarity.evaluator.ear_model.lanes import aligned_zeros, clear_rows, copy_rows
 from clarity.evaluator.ear_model.noise import add_normals, open_stream
 from clarity.evaluator.haaqi.covariance import MAX_SEGMENT_LAG, SEGMENT, segment_covariance
 from clarity.evaluator.haaqi.envelope import smooth_hop
@@ -95,14 +95,14 @@ def new_workspace(n_gains: int) -> Workspace:
     """Buffers for one thread, and for so many gains of a signal."""
     envelope, motion = (
         CorrelationFrame(
-            re=np.zeros((N_FFT, LANES)),
-            im=np.zeros((N_FFT, LANES)),
-            kept=np.zeros((2 * LEAD, LANES)),
-            spectrum=np.zeros((2 * N_BINS, LANES)),
+            re=aligned_zeros(N_FFT, LANES),
+            im=aligned_zeros(N_FFT, LANES),
+            kept=aligned_zeros(2 * LEAD, LANES),
+            spectrum=aligned_zeros(2 * N_BINS, LANES),
         )
         for _ in range(2)
     )
-    return Workspace(envelope, motion, np.zeros((2, n_gains, LANES)))
+    return Workspace(envelope, motion, aligned_zeros(2, n_gains, LANES))
 
 
 class BandFeatures(NamedTuple):

@@ -24,6 +24,7 @@ from clarity.evaluator.ear_model.gammatone import (
 )
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss, max_bandwidth
 from clarity.evaluator.ear_model.lane_fft import TWIDDLES
+from clarity.evaluator.ear_model.lanes import aligned
 from clarity.evaluator.ear_model.noise import (
     NOISE_LEVEL_DB,
     StreamStates,
@@ -218,7 +219,7 @@ class CochlearComparison:
         states = noise.result()  # was started first, so it cannot wait for this thread
         blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
         listening = Listening(
-            full_scale_db=np.tile(self.level1 - self.loss.ihc_db[lanes], HOP),
+            full_scale_db=aligned(np.tile(self.level1 - self.loss.ihc_db[lanes], HOP)),
             envelope_lag=lags[0],
             motion_lag=lags[1],
             processed_scale=1.0 / balance[lanes],
@@ -249,8 +250,8 @@ class CochlearComparison:
 _TABLES = Tables(
     row_of_bin=ROW_OF_BIN,
     twiddles=TWIDDLES,
-    smoothing_window=SMOOTHING_WINDOW,
-    segment_windows=segment_windows(),
+    smoothing_window=aligned(SMOOTHING_WINDOW),
+    segment_windows=aligned(segment_windows()),
     window_correlations=window_correlations(segment_windows()),
 )
 

@@ -42,16 +42,26 @@ def window_correlations(windows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @reduction_kernel
-def _subtract_mean(x: NDArray[np.float64], n: int) -> float:
-    """Subtract the mean of the first n samples, in place; returns their energy after that."""
-    mean = 0.0
+def _apply_window(
+    x: NDArray[np.float64], window: NDArray[np.float64], n: int, windowed: NDArray[np.float64]
+) -> float:
+    """Multiply the first n samples by the window; returns the mean of the products."""
+    total = 0.0
     for i in range(n):
-        mean += x[i]
-    mean /= n
+        product = x[i] * window[i]
+        windowed[i] = product
+        total += product
+    return total / n
+
+
+@reduction_kernel
+def _subtract(x: NDArray[np.float64], n: int, mean: float) -> float:
+    """Subtract the mean of the first n samples, in place; returns their energy after that."""
     energy = 0.0
     for i in range(n):
-        x[i] -= mean
-        energy += x[i] * x[i]
+        deviation = x[i] - mean
+        x[i] = deviation
+        energy += deviation * deviation
     return energy
 
 
@@ -95,11 +105,8 @@ def segment_covariance(
         Mean square of x.
     """
     a, b = work[0], work[1, MAX_SEGMENT_LAG:]
-    for i in range(n):
-        a[i] = x[i] * window[i]
-        b[i] = y[i] * window[i]
-    mean_square_x = _subtract_mean(a, n) / window_correlation[0]
-    mean_square_y = _subtract_mean(b, n) / window_correlation[0]
+    mean_square_x = _subtract(a, n, _apply_window(x, window, n, a)) / window_correlation[0]
+    mean_square_y = _subtract(b, n, _apply_window(y, window, n, b)) / window_correlation[0]
     for i in range(n, n + MAX_SEGMENT_LAG):
         b[i] = 0.0
     heard = np.sqrt(2.0 * mean_square_x) > threshold_db

@@ -43,6 +43,8 @@ class Tables(NamedTuple):
     ----------
     row_of_bin, twiddles : ndarray
         Tables of the transform, see `lane_fft`.
+    mirrored_rows, bin_of_pair : ndarray of int64, shapes (N_BINS, 2) and (N_BINS,)
+        See `band_alignment`.
     smoothing_window : ndarray, shape (192,)
         See `envelope`.
     segment_windows, window_correlations : ndarray, shapes (3, 384) and (3, 25)
@@ -51,6 +53,8 @@ class Tables(NamedTuple):
 
     row_of_bin: NDArray[np.int64]
     twiddles: NDArray[np.float64]
+    mirrored_rows: NDArray[np.int64]
+    bin_of_pair: NDArray[np.int64]
     smoothing_window: NDArray[np.float64]
     segment_windows: NDArray[np.float64]
     window_correlations: NDArray[np.float64]
@@ -208,7 +212,12 @@ def find_delays(
         _add_frame(envelope, tables)
         _add_frame(motion, tables)
     return correlation_peaks(
-        envelope.spectrum, motion.spectrum, tables.row_of_bin, tables.twiddles, n_samples
+        envelope.spectrum,
+        motion.spectrum,
+        tables.bin_of_pair,
+        tables.row_of_bin,
+        tables.twiddles,
+        n_samples,
     )
 
 
@@ -219,7 +228,7 @@ def _add_frame(frame: CorrelationFrame, tables: Tables) -> None:
     clear_rows(frame.re[FRAME_STEP:])
     clear_rows(frame.im[FRAME_STEP + 2 * LEAD :])
     forward(frame.re, frame.im, tables.twiddles)
-    add_cross_spectrum(frame.re, frame.im, tables.row_of_bin, frame.spectrum)
+    add_cross_spectrum(frame.re, frame.im, tables.mirrored_rows, frame.spectrum)
 
 
 @kernel

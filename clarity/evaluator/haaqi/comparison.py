@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.band_alignment import ROW_OF_BIN
+from clarity.evaluator.ear_model.band_alignment import BIN_OF_PAIR, MIRRORED_ROWS, ROW_OF_BIN
 from clarity.evaluator.ear_model.cochlea import (
     control_energy,
     lane_rows,
@@ -250,6 +250,8 @@ class CochlearComparison:
 _TABLES = Tables(
     row_of_bin=ROW_OF_BIN,
     twiddles=TWIDDLES,
+    mirrored_rows=MIRRORED_ROWS,
+    bin_of_pair=BIN_OF_PAIR,
     smoothing_window=aligned(SMOOTHING_WINDOW),
     segment_windows=aligned(segment_windows()),
     window_correlations=window_correlations(segment_windows()),

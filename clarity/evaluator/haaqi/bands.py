@@ -252,15 +252,16 @@ def _aligned_hop(
 
 @kernel
 def _hear_hop(
-    envelope: NDArray[np.float64],
-    motion: NDArray[np.float64],
+    envelopes: NDArray[np.float64],
+    motions: NDArray[np.float64],
     full_scale_db: NDArray[np.float64],
-    state: NDArray[np.float64],
+    states: NDArray[np.float64],
     adapted: NDArray[np.float64],
 ) -> None:
     """Inner hair cells: dB above threshold, adaptation, and motion in the same units."""
-    sensation_level_block(envelope.reshape(-1), full_scale_db, adapted.reshape(-1))
-    adapt_block(adapted, envelope, motion, state)
+    for s in range(2):
+        sensation_level_block(envelopes[s].reshape(-1), full_scale_db, adapted[s].reshape(-1))
+    adapt_block(adapted, envelopes, motions, states)
 
 
 @kernel
@@ -381,10 +382,8 @@ def compare(
         scale = listening.processed_scale
         _aligned_hop(envelope_ring, hop, listening.envelope_lag, scale, envelopes[1])
         _aligned_hop(motion_ring, hop, listening.motion_lag, scale, motions[1])
+        _hear_hop(envelopes, motions, listening.full_scale_db, adaptation_states, adapted)
         for s in range(2):
-            _hear_hop(
-                envelopes[s], motions[s], listening.full_scale_db, adaptation_states[s], adapted[s]
-            )
             _delay_hop(motions[s], listening.delay, motion_lines[s])
             _delay_hop(adapted[s], listening.delay, envelope_lines[s])
         for lane in range(LANES):

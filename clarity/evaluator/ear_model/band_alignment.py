@@ -27,11 +27,23 @@ N_BINS = N_FFT // 2 + 1
 ROW_OF_BIN = DIGIT_REVERSED
 
 
+def _mirrored_rows() -> NDArray[np.int64]:
+    """Rows of the bins k and -k, shape (N_BINS, 2), in the order in which they lie in memory."""
+    rows = np.arange(N_FFT)
+    bin_of_row = np.argsort(ROW_OF_BIN)
+    mirrored = ROW_OF_BIN[-bin_of_row % N_FFT]
+    return np.stack((rows, mirrored), axis=1)[rows <= mirrored]
+
+
+MIRRORED_ROWS = _mirrored_rows()
+BIN_OF_PAIR = np.argsort(ROW_OF_BIN)[MIRRORED_ROWS[:, 0]]
+
+
 @kernel
 def add_cross_spectrum(
     re: NDArray[np.float64],
     im: NDArray[np.float64],
-    row_of_bin: NDArray[np.int64],
+    mirrored_rows: NDArray[np.int64],
     spectrum: NDArray[np.float64],
 ) -> None:
     """Add the cross-spectrum of two real signals that were transformed as one complex signal.
@@ -43,15 +55,14 @@ def add_cross_spectrum(
     ----------
     re, im : ndarray, shape (N_FFT, 4)
         Z, as `forward` leaves it.
-    row_of_bin : ndarray, shape (N_FFT,)
-        Where each bin lies.
+    mirrored_rows : ndarray, shape (N_BINS, 2)
+        `MIRRORED_ROWS`.
     spectrum : ndarray, shape (2 * N_BINS, 4)
-        Sum; real and imaginary parts in turn.
+        Sum; real and imaginary parts in turn, bins in the order of `MIRRORED_ROWS`.
     """
     re_flat, im_flat = re.reshape(-1), im.reshape(-1)
     for k in range(N_BINS):
-        i = row_of_bin[k]
-        j = row_of_bin[(N_FFT - k) % N_FFT]
+        i, j = mirrored_rows[k, 0], mirrored_rows[k, 1]
         a_re, a_im = load_flat(re_flat, i), load_flat(im_flat, i)
         b_re, b_im = load_flat(re_flat, j), load_flat(im_flat, j)
         product_im = add(mul(a_re, b_im), mul(a_im, b_re))
@@ -64,6 +75,7 @@ def add_cross_spectrum(
 def correlation_peaks(
     envelope_spectrum: NDArray[np.float64],
     motion_spectrum: NDArray[np.float64],
+    bin_of_pair: NDArray[np.int64],
     row_of_bin: NDArray[np.int64],
     twiddles: NDArray[np.float64],
     n_samples: int,
@@ -74,8 +86,8 @@ def correlation_peaks(
     ----------
     envelope_spectrum, motion_spectrum : ndarray, shape (2 * N_BINS, 4)
         Sums of cross-spectra.
-    row_of_bin, twiddles : ndarray
-        Tables of the transform.
+    bin_of_pair, row_of_bin, twiddles : ndarray
+        `BIN_OF_PAIR` and tables of the transform.
     n_samples : int
         Length of the signals; shorter than `MAX_LAG`, it bounds the lags.
 
@@ -89,14 +101,15 @@ def correlation_peaks(
     re = np.empty((N_FFT, LANES))
     im = np.empty((N_FFT, LANES))
     for k in range(N_BINS):
-        mirrored = (N_FFT - k) % N_FFT
+        i = bin_of_pair[k]
+        mirrored = (N_FFT - i) % N_FFT
         for lane in range(LANES):
             e_re, e_im = envelope_spectrum[2 * k, lane], envelope_spectrum[2 * k + 1, lane]
             m_re, m_im = motion_spectrum[2 * k, lane], motion_spectrum[2 * k + 1, lane]
             re[mirrored, lane] = e_re + m_im
             im[mirrored, lane] = m_re - e_im
-            re[k, lane] = e_re - m_im
-            im[k, lane] = e_im + m_re
+            re[i, lane] = e_re - m_im
+            im[i, lane] = e_im + m_re
     forward(re, im, twiddles)
     return (
         _peak(re, row_of_bin, n_samples),

@@ -1,7 +1,8 @@
 """The stages up to the compressed signal of a band, four bands and one hop at a time.
 
 Keeping the compressed signals of all bands would take gigabytes. They are cheaper to compute twice
-(once to find the delay of a band, once to use it) than to fetch from memory.
+(once to find the delay of a band, once to use it) than to fetch from memory. What takes longest to
+compute, the gain of the compression, is kept for the first `MAX_KEPT_GAINS` samples.
 """
 
 from __future__ import annotations
@@ -11,18 +12,32 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.compression import compress_block, gain_block, gain_law
+from clarity.evaluator.ear_model.compression import gain_block, gain_law, smooth_gain_block
 from clarity.evaluator.ear_model.constants import HOP, LANES
 from clarity.evaluator.ear_model.gammatone import (
     GammatoneFilters,
     control_block,
-    filter_block,
+    main_block,
     resting_state,
     rotation,
 )
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss
 from clarity.evaluator.ear_model.jit import kernel
-from clarity.evaluator.ear_model.lanes import add, clear_rows, load, splat, store
+from clarity.evaluator.ear_model.lanes import (
+    add,
+    aligned,
+    aligned_zeros,
+    clear_rows,
+    copy_rows,
+    load,
+    splat,
+    store,
+)
+
+MAX_KEPT_GAINS = 2700 * HOP
+"""Samples whose gains are kept: 21.6 s, which takes 16 MB for four bands of a signal."""
+
+_N_CONTROL_ROWS = 11
 
 
 class Cochlea(NamedTuple):
@@ -32,29 +47,51 @@ class Cochlea(NamedTuple):
     ----------
     x : ndarray, shape (samples,)
         Signal behind the middle ear.
-    shift, coefficients : ndarray, shapes (2, 4) and (12, 4)
-        Filters, see `gammatone.filter_block`.
+    shift : ndarray, shape (2, 4)
+        Frequency shift, see `gammatone.rotation`.
+    control_taps, main_taps : ndarray, shape (6, 4)
+        Filters, see `gammatone.GammatoneFilters`.
     law : ndarray, shape (4, HOP * 4)
         Compression, see `compression.gain_block`.
-    filter_state, gain_state : ndarray, shapes (18, 4) and (1, 4)
-        States of the recursive filters.
+    control_states : ndarray, shape (2, 11, 4)
+        State of the control filter and of the gain's low-pass, among the kept gains and behind
+        them.
+    main_state : ndarray, shape (10, 4)
+        State of the main filter.
+    kept_gains : ndarray, shape (whole hops, 4)
+        Gains of the first samples.
+    gains_known : bool
+        Whether `kept_gains` has been filled.
     control_power, gain : ndarray, shape (HOP, 4)
         Scratch.
     """
 
     x: NDArray[np.float64]
     shift: NDArray[np.float64]
-    coefficients: NDArray[np.float64]
+    control_taps: NDArray[np.float64]
+    main_taps: NDArray[np.float64]
     law: NDArray[np.float64]
-    filter_state: NDArray[np.float64]
-    gain_state: NDArray[np.float64]
+    control_states: NDArray[np.float64]
+    main_state: NDArray[np.float64]
+    kept_gains: NDArray[np.float64]
+    gains_known: bool
     control_power: NDArray[np.float64]
     gain: NDArray[np.float64]
+
+    def rewound(self) -> Cochlea:
+        """Return the cochlea at rest, with the gains that it has kept; shares its arrays."""
+        self.main_state[:] = resting_state()
+        return self._replace(gains_known=True)
 
 
 def lane_rows(rows: NDArray[np.float64], group: int) -> NDArray[np.float64]:
     """Columns of one group of four bands, out of (rows, 32)."""
     return np.ascontiguousarray(rows[..., LANES * group : LANES * (group + 1)])
+
+
+def n_kept_gains(n_samples: int) -> int:
+    """Count the samples of a signal whose gains are kept, in whole hops."""
+    return min(HOP * -(-n_samples // HOP), MAX_KEPT_GAINS)
 
 
 def open_cochlea(
@@ -65,7 +102,8 @@ def open_cochlea(
     loss: HearingLoss,
     level1: float,
     group: int,
-    scale: NDArray[np.float64] | None = None,
+    scale: NDArray[np.float64],
+    kept_gains: NDArray[np.float64],
 ) -> Cochlea:
     """Cochlea at rest.
 
@@ -83,25 +121,31 @@ def open_cochlea(
         Level in dB SPL of a signal with an RMS of 1.
     group : int
         Which four bands.
-    scale : ndarray, shape (32,), optional
-        Factors for the outputs. Default: 1.
+    scale : ndarray, shape (32,)
+        Factors for the outputs.
+    kept_gains : ndarray, shape (n_kept_gains(samples) or more, 4)
+        Memory for gains.
 
     Returns
     -------
     Cochlea
         Ready for the first hop.
     """
-    gain = main.gain if scale is None else main.gain * scale
-    law = lane_rows(gain_law(loss, control.gain, gain, level1), group)
+    law = lane_rows(gain_law(loss, control.gain, main.gain * scale, level1), group)
+    control_states = np.zeros((2, _N_CONTROL_ROWS, LANES))
+    control_states[0, :-1] = resting_state()
     return Cochlea(
         x=x,
         shift=lane_rows(rotation(frequencies_hz), group),
-        coefficients=lane_rows(np.concatenate((control.coefficients, main.coefficients)), group),
-        law=np.tile(law, (1, HOP)),
-        filter_state=resting_state(2),
-        gain_state=np.zeros((1, LANES)),
-        control_power=np.zeros((HOP, LANES)),
-        gain=np.zeros((HOP, LANES)),
+        control_taps=lane_rows(control.coefficients, group),
+        main_taps=lane_rows(main.coefficients, group),
+        law=aligned(np.tile(law, (1, HOP))),
+        control_states=control_states,
+        main_state=resting_state(),
+        kept_gains=kept_gains[: n_kept_gains(x.size)],
+        gains_known=False,
+        control_power=aligned_zeros(HOP, LANES),
+        gain=aligned_zeros(HOP, LANES),
     )
 
 
@@ -144,6 +188,24 @@ def control_energy(
 
 
 @kernel
+def _gain_hop(cochlea: Cochlea, hop: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gains of the samples `x` of a hop, out of the kept ones or computed."""
+    n_kept_hops = cochlea.kept_gains.shape[0] // HOP
+    is_kept = hop < n_kept_hops
+    gain = cochlea.kept_gains[hop * HOP : (hop + 1) * HOP] if is_kept else cochlea.gain
+    if is_kept and cochlea.gains_known:
+        return gain
+    states = cochlea.control_states
+    if hop == n_kept_hops:
+        copy_rows(states[0], states[1])
+    state = states[0 if is_kept else 1]
+    control_block(x, cochlea.shift, cochlea.control_taps, state[:-1], cochlea.control_power)
+    gain_block(cochlea.control_power.reshape(-1), cochlea.law, gain.reshape(-1))
+    smooth_gain_block(gain, state[-1:])
+    return gain
+
+
+@kernel
 def compressed_hop(
     cochlea: Cochlea,
     hop: int,
@@ -171,15 +233,8 @@ def compressed_hop(
         clear_rows(motion[n:])
     if n == 0:
         return
-    filter_block(
-        cochlea.x[first : first + n],
-        cochlea.shift,
-        cochlea.coefficients,
-        cochlea.filter_state,
-        cochlea.control_power[:n],
-        envelope[:n],
-        motion[:n],
-        energy,
+    x = cochlea.x[first : first + n]
+    gain = _gain_hop(cochlea, hop, x)
+    main_block(
+        x, cochlea.shift, cochlea.main_taps, cochlea.main_state, gain, envelope, motion, energy
     )
-    gain_block(cochlea.control_power.reshape(-1), cochlea.law, cochlea.gain.reshape(-1))
-    compress_block(cochlea.gain, cochlea.gain_state, envelope, motion)

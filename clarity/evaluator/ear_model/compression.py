@@ -14,7 +14,7 @@ from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.elementary import DB_PER_OCTAVE, exp2, log2
 from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB, HearingLoss
 from clarity.evaluator.ear_model.jit import kernel
-from clarity.evaluator.ear_model.lanes import add, load, mul, scale, store
+from clarity.evaluator.ear_model.lanes import add, load, scale, store
 
 GAIN_LOW_PASS_HZ = 800.0
 
@@ -81,39 +81,31 @@ def gain_block(
         Receives the gain.
     """
     lower, upper, slope, offset = law[0], law[1], law[2], law[3]
+    # Two loops, because a processor works on more samples at a time where each takes less long.
     for i in range(gain.size):
         level = log2(control_power[i])
         level = level if level > lower[i] else lower[i]
         level = level if level < upper[i] else upper[i]
-        gain[i] = exp2(offset[i] - slope[i] * level)
+        gain[i] = offset[i] - slope[i] * level
+    for i in range(gain.size):
+        gain[i] = exp2(gain[i])
 
 
 @kernel
-def compress_block(
-    gain: NDArray[np.float64],
-    state: NDArray[np.float64],
-    envelope: NDArray[np.float64],
-    motion: NDArray[np.float64],
-) -> None:
-    """Smooth the gain and apply it to four bands, in place.
+def smooth_gain_block(gain: NDArray[np.float64], state: NDArray[np.float64]) -> None:
+    """Low-pass for the gain of four bands, in place.
 
     Parameters
     ----------
     gain : ndarray, shape (samples, 4)
-        Gain from `gain_block`.
+        Gain from `gain_block`; smoothed.
     state : ndarray, shape (1, 4)
         State of the low-pass, 0 before the first block; updated.
-    envelope : ndarray, shape (samples, 4)
-        Envelope; compressed.
-    motion : ndarray, shape (samples, 4)
-        Motion of the basilar membrane; compressed.
     """
     memory = load(state, 0)
     for n in range(gain.shape[0]):
         x = load(gain, n)
-        smooth = add(scale(GAIN_LOW_PASS_B, x), memory)
-        # b x + a smooth, in a form that keeps the next sample waiting for one operation only.
+        store(gain, n, add(scale(GAIN_LOW_PASS_B, x), memory))
+        # b x + a y, in a form that keeps the next sample waiting for one operation only.
         memory = add(scale(GAIN_LOW_PASS_A, memory), scale(_MEMORY_FROM_INPUT, x))
-        store(envelope, n, mul(smooth, load(envelope, n)))
-        store(motion, n, mul(smooth, load(motion, n)))
     store(state, 0, memory)

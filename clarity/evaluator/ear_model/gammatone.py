@@ -42,7 +42,6 @@ FiveLanes = tuple[Lanes, Lanes, Lanes, Lanes, Lanes]
 Taps = tuple[Lanes, Lanes, Lanes, Lanes, Lanes, Lanes]
 
 N_SHIFT_ROWS = 2
-N_LOW_PASS_ROWS = 6
 N_LOW_PASS_STATES = 4
 
 
@@ -127,16 +126,15 @@ def rotation(frequencies_hz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack((np.cos(phase), np.sin(phase)))
 
 
-def resting_state(n_filters: int) -> NDArray[np.float64]:
-    """State of `n_filters` filters before the first sample.
+def resting_state() -> NDArray[np.float64]:
+    """State of a filter before the first sample.
 
     Returns
     -------
-    ndarray, shape (2 + 8 * n_filters, 4)
-        Carrier (cosine, sine), then for each filter four states of the real and four of the
-        imaginary part.
+    ndarray, shape (10, 4)
+        Carrier (cosine, sine), then four states of the real and four of the imaginary part.
     """
-    state = np.zeros((N_SHIFT_ROWS + 2 * N_LOW_PASS_STATES * n_filters, LANES))
+    state = np.zeros((N_SHIFT_ROWS + 2 * N_LOW_PASS_STATES, LANES))
     state[0] = 1.0
     return state
 
@@ -211,7 +209,7 @@ def control_block(
     coefficients : ndarray, shape (6, 4)
         The low-pass filters.
     state : ndarray, shape (10, 4)
-        `resting_state(1)` before the first block; updated.
+        `resting_state()` before the first block; updated.
     control_power : ndarray, shape (samples, 4)
         Receives the squared envelopes, before the gain of the filters.
     """
@@ -232,19 +230,17 @@ def control_block(
 
 
 @kernel
-def filter_block(
+def main_block(
     x: NDArray[np.float64],
     shift: NDArray[np.float64],
     coefficients: NDArray[np.float64],
     state: NDArray[np.float64],
-    control_power: NDArray[np.float64],
+    gain: NDArray[np.float64],
     envelope: NDArray[np.float64],
     motion: NDArray[np.float64],
     energy: NDArray[np.float64],
 ) -> None:
-    """Control and main filters of four bands, for a block of samples.
-
-    All outputs are those of the low-pass before its gain.
+    """Apply the main filters of four bands and a gain to a block of samples.
 
     Parameters
     ----------
@@ -252,43 +248,35 @@ def filter_block(
         Signal behind the middle ear.
     shift : ndarray, shape (2, 4)
         Frequency shift, see `rotation`.
-    coefficients : ndarray, shape (12, 4)
-        Low-pass of the control filters, then of the main filters.
-    state : ndarray, shape (18, 4)
-        `resting_state(2)` before the first block; updated.
-    control_power : ndarray, shape (samples, 4)
-        Receives the squared envelope of the control filters.
+    coefficients : ndarray, shape (6, 4)
+        The low-pass filters.
+    state : ndarray, shape (10, 4)
+        `resting_state()` before the first block; updated.
+    gain : ndarray, shape (samples, 4)
+        Factor for each sample of the outputs.
     envelope, motion : ndarray, shape (samples, 4)
-        Receive the envelope of the main filters and their output at the centre frequency.
+        Receive the envelope and the output at the centre frequency, times the gain.
     energy : ndarray, shape (1, 4)
-        Energy of the main filters' envelope is added to it.
+        Energy of the low-pass's envelope, without the gain, is added to it.
     """
     step = load(shift, 0), load(shift, 1)
-    control_taps = load_taps(coefficients, 0)
-    main_taps = load_taps(coefficients, N_LOW_PASS_ROWS)
+    taps = load_taps(coefficients, 0)
     cosine, sine = load(state, 0), load(state, 1)
     r1, r2, r3, r4 = load_state(state, 2)
     i1, i2, i3, i4 = load_state(state, 6)
-    u1, u2, u3, u4 = load_state(state, 10)
-    v1, v2, v3, v4 = load_state(state, 14)
     block_energy = splat(0.0)
     for n in range(x.size):
-        x_re, x_im = scale(x[n], cosine), scale(x[n], sine)
-        re, r1, r2, r3, r4 = low_pass_step(x_re, control_taps, r1, r2, r3, r4)
-        im, i1, i2, i3, i4 = low_pass_step(x_im, control_taps, i1, i2, i3, i4)
-        store(control_power, n, power(re, im))
-        re, u1, u2, u3, u4 = low_pass_step(x_re, main_taps, u1, u2, u3, u4)
-        im, v1, v2, v3, v4 = low_pass_step(x_im, main_taps, v1, v2, v3, v4)
-        main_power = power(re, im)
-        block_energy = add(block_energy, main_power)
+        re, r1, r2, r3, r4 = low_pass_step(scale(x[n], cosine), taps, r1, r2, r3, r4)
+        im, i1, i2, i3, i4 = low_pass_step(scale(x[n], sine), taps, i1, i2, i3, i4)
+        output_power = power(re, im)
+        block_energy = add(block_energy, output_power)
+        factor = load(gain, n)
         # The processor takes square roots aside, while the filters run on.
-        store(envelope, n, root(main_power))
-        store(motion, n, add(mul(re, cosine), mul(im, sine)))
+        store(envelope, n, mul(factor, root(output_power)))
+        store(motion, n, mul(factor, add(mul(re, cosine), mul(im, sine))))
         cosine, sine = rotate(cosine, sine, step)
     store(state, 0, cosine)
     store(state, 1, sine)
     store_state(state, 2, (r1, r2, r3, r4))
     store_state(state, 6, (i1, i2, i3, i4))
-    store_state(state, 10, (u1, u2, u3, u4))
-    store_state(state, 14, (v1, v2, v3, v4))
     store(energy, 0, add(load(energy, 0), block_energy))

@@ -7,12 +7,31 @@ the compiler keeps each tuple in one SIMD register (see jit.py).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.jit import inlined, kernel
 
 Lanes = tuple[float, float, float, float]
+
+_CACHE_LINE_BYTES = 64
+
+
+def aligned_zeros(*shape: int) -> NDArray[np.float64]:
+    """Zeros from the start of a cache line on, so that no row of four lies across two lines."""
+    n_bytes = 8 * math.prod(shape)
+    memory = np.zeros(n_bytes + _CACHE_LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % _CACHE_LINE_BYTES
+    return memory[first : first + n_bytes].view(np.float64).reshape(shape)
+
+
+def aligned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Copy an array into memory like that of `aligned_zeros`."""
+    copy = aligned_zeros(*values.shape)
+    copy[...] = values
+    return copy
 
 
 @inlined

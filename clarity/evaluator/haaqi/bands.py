@@ -26,7 +26,7 @@ from clarity.evaluator.ear_model.cochlea import Cochlea, compressed_hop
 from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES
 from clarity.evaluator.ear_model.jit import kernel
 from clarity.evaluator.ear_model.lane_fft import N_FFT, forward
-from clarity.evaluator.ear_model.lanes import clear_rows, copy_rows
+from clarity.evaluator.ear_model.lanes import aligned_zeros, clear_rows, copy_rows
 from clarity.evaluator.ear_model.noise import add_normals, open_stream
 from clarity.evaluator.haaqi.covariance import MAX_SEGMENT_LAG, SEGMENT, segment_covariance
 from clarity.evaluator.haaqi.envelope import smooth_hop
@@ -43,6 +43,8 @@ class Tables(NamedTuple):
     ----------
     row_of_bin, twiddles : ndarray
         Tables of the transform, see `lane_fft`.
+    mirrored_rows, bin_of_pair : ndarray of int64, shapes (N_BINS, 2) and (N_BINS,)
+        See `band_alignment`.
     smoothing_window : ndarray, shape (192,)
         See `envelope`.
     segment_windows, window_correlations : ndarray, shapes (3, 384) and (3, 25)
@@ -51,6 +53,8 @@ class Tables(NamedTuple):
 
     row_of_bin: NDArray[np.int64]
     twiddles: NDArray[np.float64]
+    mirrored_rows: NDArray[np.int64]
+    bin_of_pair: NDArray[np.int64]
     smoothing_window: NDArray[np.float64]
     segment_windows: NDArray[np.float64]
     window_correlations: NDArray[np.float64]
@@ -76,24 +80,33 @@ class CorrelationFrame(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Buffers of `find_delays`, 4 MB; used again, because new memory is slow at first touch."""
+    """Large buffers of a thread; used again, because new memory is slow at first touch.
+
+    Attributes
+    ----------
+    envelope, motion : CorrelationFrame
+        For `find_delays`, 4 MB.
+    gains : ndarray, shape (2, n_gains, 4)
+        Gains that the cochleas of both signals keep.
+    """
 
     envelope: CorrelationFrame
     motion: CorrelationFrame
+    gains: NDArray[np.float64]
 
 
-def new_workspace() -> Workspace:
-    """Buffers for one thread."""
+def new_workspace(n_gains: int) -> Workspace:
+    """Buffers for one thread, and for so many gains of a signal."""
     envelope, motion = (
         CorrelationFrame(
-            re=np.zeros((N_FFT, LANES)),
-            im=np.zeros((N_FFT, LANES)),
-            kept=np.zeros((2 * LEAD, LANES)),
-            spectrum=np.zeros((2 * N_BINS, LANES)),
+            re=aligned_zeros(N_FFT, LANES),
+            im=aligned_zeros(N_FFT, LANES),
+            kept=aligned_zeros(2 * LEAD, LANES),
+            spectrum=aligned_zeros(2 * N_BINS, LANES),
         )
         for _ in range(2)
     )
-    return Workspace(envelope, motion)
+    return Workspace(envelope, motion, aligned_zeros(2, n_gains, LANES))
 
 
 class BandFeatures(NamedTuple):
@@ -124,6 +137,8 @@ class Listening(NamedTuple):
         Level above threshold of an envelope of 1, repeated for every sample.
     envelope_lag, motion_lag : ndarray of int64, shape (4,)
         Delay of the processed signal in samples.
+    processed_scale : ndarray, shape (4,)
+        Factor that the processed signal still needs.
     delay : ndarray of int64, shape (4,)
         Delay of both signals that lines the bands up.
     threshold_db : float
@@ -138,6 +153,7 @@ class Listening(NamedTuple):
     full_scale_db: NDArray[np.float64]
     envelope_lag: NDArray[np.int64]
     motion_lag: NDArray[np.int64]
+    processed_scale: NDArray[np.float64]
     delay: NDArray[np.int64]
     threshold_db: float
     noise_gain: float
@@ -196,7 +212,12 @@ def find_delays(
         _add_frame(envelope, tables)
         _add_frame(motion, tables)
     return correlation_peaks(
-        envelope.spectrum, motion.spectrum, tables.row_of_bin, tables.twiddles, n_samples
+        envelope.spectrum,
+        motion.spectrum,
+        tables.bin_of_pair,
+        tables.row_of_bin,
+        tables.twiddles,
+        n_samples,
     )
 
 
@@ -207,35 +228,40 @@ def _add_frame(frame: CorrelationFrame, tables: Tables) -> None:
     clear_rows(frame.re[FRAME_STEP:])
     clear_rows(frame.im[FRAME_STEP + 2 * LEAD :])
     forward(frame.re, frame.im, tables.twiddles)
-    add_cross_spectrum(frame.re, frame.im, tables.row_of_bin, frame.spectrum)
+    add_cross_spectrum(frame.re, frame.im, tables.mirrored_rows, frame.spectrum)
 
 
 @kernel
 def _aligned_hop(
-    ring: NDArray[np.float64], hop: int, lag: NDArray[np.int64], out: NDArray[np.float64]
+    ring: NDArray[np.float64],
+    hop: int,
+    lag: NDArray[np.int64],
+    scale: NDArray[np.float64],
+    out: NDArray[np.float64],
 ) -> None:
-    """Copy the samples `lag` later than those of a hop out of a ring of rows."""
+    """Take the samples `lag` later than those of a hop out of a ring of rows, times `scale`."""
     for lane in range(LANES):
         row = (hop * HOP + lag[lane] + _RING) % _RING
         n_before_end = min(HOP, _RING - row)
         tail = ring[row : row + n_before_end]
         for t in range(n_before_end):
-            out[t, lane] = tail[t, lane]
+            out[t, lane] = scale[lane] * tail[t, lane]
         for t in range(n_before_end, HOP):
-            out[t, lane] = ring[t - n_before_end, lane]
+            out[t, lane] = scale[lane] * ring[t - n_before_end, lane]
 
 
 @kernel
 def _hear_hop(
-    envelope: NDArray[np.float64],
-    motion: NDArray[np.float64],
+    envelopes: NDArray[np.float64],
+    motions: NDArray[np.float64],
     full_scale_db: NDArray[np.float64],
-    state: NDArray[np.float64],
+    states: NDArray[np.float64],
     adapted: NDArray[np.float64],
 ) -> None:
     """Inner hair cells: dB above threshold, adaptation, and motion in the same units."""
-    sensation_level_block(envelope.reshape(-1), full_scale_db, adapted.reshape(-1))
-    adapt_block(adapted, envelope, motion, state)
+    for s in range(2):
+        sensation_level_block(envelopes[s].reshape(-1), full_scale_db, adapted[s].reshape(-1))
+    adapt_block(adapted, envelopes, motions, states)
 
 
 @kernel
@@ -353,12 +379,11 @@ def compare(
         if hop < 0:
             continue
         compressed_hop(reference, hop, envelopes[0], motions[0], energy)
-        _aligned_hop(envelope_ring, hop, listening.envelope_lag, envelopes[1])
-        _aligned_hop(motion_ring, hop, listening.motion_lag, motions[1])
+        scale = listening.processed_scale
+        _aligned_hop(envelope_ring, hop, listening.envelope_lag, scale, envelopes[1])
+        _aligned_hop(motion_ring, hop, listening.motion_lag, scale, motions[1])
+        _hear_hop(envelopes, motions, listening.full_scale_db, adaptation_states, adapted)
         for s in range(2):
-            _hear_hop(
-                envelopes[s], motions[s], listening.full_scale_db, adaptation_states[s], adapted[s]
-            )
             _delay_hop(motions[s], listening.delay, motion_lines[s])
             _delay_hop(adapted[s], listening.delay, envelope_lines[s])
         for lane in range(LANES):

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.band_alignment import ROW_OF_BIN
-from clarity.evaluator.ear_model.cochlea import control_energy, lane_rows, open_cochlea
+from clarity.evaluator.ear_model.band_alignment import BIN_OF_PAIR, MIRRORED_ROWS, ROW_OF_BIN
+from clarity.evaluator.ear_model.cochlea import (
+    control_energy,
+    lane_rows,
+    n_kept_gains,
+    open_cochlea,
+)
 from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES, N_BANDS, TINY
 from clarity.evaluator.ear_model.gammatone import (
     GammatoneFilters,
@@ -19,6 +24,7 @@ from clarity.evaluator.ear_model.gammatone import (
 )
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss, max_bandwidth
 from clarity.evaluator.ear_model.lane_fft import TWIDDLES
+from clarity.evaluator.ear_model.lanes import aligned
 from clarity.evaluator.ear_model.noise import (
     NOISE_LEVEL_DB,
     StreamStates,
@@ -191,38 +197,8 @@ class CochlearComparison:
             octaves = np.log2(banks[0].control_rms) - np.log2(banks[1].control_rms)
         balance = 2.0 ** np.rint(np.clip(octaves, -100.0, 100.0))
         energy = np.zeros((2, LANES))
-        reference, processed = self._open(group, signals, banks, balance)
-        workspace = _spare_workspace()
-        lags = find_delays(reference, processed, _TABLES, workspace, energy)
-        _SPARE_WORKSPACES.append(workspace)
-        energies[:, lanes] = energy * np.stack([bank.filters.gain[lanes] ** 2 for bank in banks])
-        states = noise.result()  # was started first, so it cannot wait for this thread
-        blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
-        listening = Listening(
-            full_scale_db=np.tile(self.level1 - self.loss.ihc_db[lanes], HOP),
-            envelope_lag=lags[0],
-            motion_lag=lags[1],
-            delay=delay[lanes],
-            threshold_db=self.threshold_db,
-            noise_gain=10.0 ** ((NOISE_LEVEL_DB - self.level1) / 20.0),
-            noise_keys=states.keys[blocks],
-            noise_positions=states.positions[blocks],
-            noise_waiting=states.waiting[blocks],
-        )
-        reference, processed = self._open(group, signals, banks, None)
-        compare(
-            reference, processed, listening, _TABLES, BandFeatures(*(f[lanes] for f in features))
-        )
-
-    def _open(
-        self,
-        group: int,
-        signals: tuple[NDArray[np.float64], NDArray[np.float64]],
-        banks: tuple[_Bank, _Bank],
-        processed_scale: NDArray[np.float64] | None,
-    ) -> list:
-        """Cochleas at rest for both signals."""
-        return [
+        workspace = _spare_workspace(n_kept_gains(signals[0].size))
+        reference, processed = (
             open_cochlea(
                 x,
                 self.frequencies_hz,
@@ -232,9 +208,36 @@ class CochlearComparison:
                 self.level1,
                 group,
                 scale,
+                kept_gains,
             )
-            for x, bank, scale in zip(signals, banks, (None, processed_scale), strict=True)
-        ]
+            for x, bank, scale, kept_gains in zip(
+                signals, banks, (np.ones(N_BANDS), balance), workspace.gains, strict=True
+            )
+        )
+        lags = find_delays(reference, processed, _TABLES, workspace, energy)
+        energies[:, lanes] = energy * np.stack([bank.filters.gain[lanes] ** 2 for bank in banks])
+        states = noise.result()  # was started first, so it cannot wait for this thread
+        blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
+        listening = Listening(
+            full_scale_db=aligned(np.tile(self.level1 - self.loss.ihc_db[lanes], HOP)),
+            envelope_lag=lags[0],
+            motion_lag=lags[1],
+            processed_scale=1.0 / balance[lanes],
+            delay=delay[lanes],
+            threshold_db=self.threshold_db,
+            noise_gain=10.0 ** ((NOISE_LEVEL_DB - self.level1) / 20.0),
+            noise_keys=states.keys[blocks],
+            noise_positions=states.positions[blocks],
+            noise_waiting=states.waiting[blocks],
+        )
+        compare(
+            reference.rewound(),
+            processed.rewound(),
+            listening,
+            _TABLES,
+            BandFeatures(*(f[lanes] for f in features)),
+        )
+        _SPARE_WORKSPACES.append(workspace)
 
     def _spectrum_db(self, mean_square: NDArray[np.float64], bank: _Bank) -> NDArray[np.float64]:
         """Average level of each band in dB SL."""
@@ -247,8 +250,10 @@ class CochlearComparison:
 _TABLES = Tables(
     row_of_bin=ROW_OF_BIN,
     twiddles=TWIDDLES,
-    smoothing_window=SMOOTHING_WINDOW,
-    segment_windows=segment_windows(),
+    mirrored_rows=MIRRORED_ROWS,
+    bin_of_pair=BIN_OF_PAIR,
+    smoothing_window=aligned(SMOOTHING_WINDOW),
+    segment_windows=aligned(segment_windows()),
     window_correlations=window_correlations(segment_windows()),
 )
 
@@ -257,12 +262,13 @@ _TABLES = Tables(
 _SPARE_WORKSPACES: list[Workspace] = []
 
 
-def _spare_workspace() -> Workspace:
-    """Buffers that no thread is using, new ones if there are none."""
+def _spare_workspace(n_gains: int) -> Workspace:
+    """Buffers for so many gains that no thread is using, new ones if there are none."""
     try:
-        return _SPARE_WORKSPACES.pop()
+        workspace = _SPARE_WORKSPACES.pop()
     except IndexError:
-        return new_workspace()
+        return new_workspace(n_gains)
+    return workspace if workspace.gains.shape[1] >= n_gains else new_workspace(n_gains)
 
 
 def _band_delays(filters: GammatoneFilters, n_samples: int) -> NDArray[np.int64]:

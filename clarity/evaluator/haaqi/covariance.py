@@ -14,7 +14,8 @@ from clarity.evaluator.ear_model.jit import reduction_kernel
 
 SEGMENT = 2 * HOP
 MAX_SEGMENT_LAG = 24
-_LAGS_AT_ONCE = 7
+_N_LAGS = 2 * MAX_SEGMENT_LAG + 1
+_LAGS_AT_ONCE = 10
 
 
 def segment_windows() -> NDArray[np.float64]:
@@ -41,16 +42,26 @@ def window_correlations(windows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @reduction_kernel
-def _subtract_mean(x: NDArray[np.float64], n: int) -> float:
-    """Subtract the mean of the first n samples, in place; returns their energy after that."""
-    mean = 0.0
+def _apply_window(
+    x: NDArray[np.float64], window: NDArray[np.float64], n: int, windowed: NDArray[np.float64]
+) -> float:
+    """Multiply the first n samples by the window; returns the mean of the products."""
+    total = 0.0
     for i in range(n):
-        mean += x[i]
-    mean /= n
+        product = x[i] * window[i]
+        windowed[i] = product
+        total += product
+    return total / n
+
+
+@reduction_kernel
+def _subtract(x: NDArray[np.float64], n: int, mean: float) -> float:
+    """Subtract the mean of the first n samples, in place; returns their energy after that."""
     energy = 0.0
     for i in range(n):
-        x[i] -= mean
-        energy += x[i] * x[i]
+        deviation = x[i] - mean
+        x[i] = deviation
+        energy += deviation * deviation
     return energy
 
 
@@ -94,11 +105,8 @@ def segment_covariance(
         Mean square of x.
     """
     a, b = work[0], work[1, MAX_SEGMENT_LAG:]
-    for i in range(n):
-        a[i] = x[i] * window[i]
-        b[i] = y[i] * window[i]
-    mean_square_x = _subtract_mean(a, n) / window_correlation[0]
-    mean_square_y = _subtract_mean(b, n) / window_correlation[0]
+    mean_square_x = _subtract(a, n, _apply_window(x, window, n, a)) / window_correlation[0]
+    mean_square_y = _subtract(b, n, _apply_window(y, window, n, b)) / window_correlation[0]
     for i in range(n, n + MAX_SEGMENT_LAG):
         b[i] = 0.0
     heard = np.sqrt(2.0 * mean_square_x) > threshold_db
@@ -106,8 +114,9 @@ def segment_covariance(
         return 0.0, mean_square_x
     delayed = work[1]
     largest = 0.0
-    for first in range(0, 2 * MAX_SEGMENT_LAG + 1, _LAGS_AT_ONCE):
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = 0.0
+    for start in range(0, _N_LAGS, _LAGS_AT_ONCE):
+        first = min(start, _N_LAGS - _LAGS_AT_ONCE)
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = 0.0
         for i in range(n):
             s0 += a[i] * delayed[i + first]
             s1 += a[i] * delayed[i + first + 1]
@@ -116,6 +125,9 @@ def segment_covariance(
             s4 += a[i] * delayed[i + first + 4]
             s5 += a[i] * delayed[i + first + 5]
             s6 += a[i] * delayed[i + first + 6]
+            s7 += a[i] * delayed[i + first + 7]
+            s8 += a[i] * delayed[i + first + 8]
+            s9 += a[i] * delayed[i + first + 9]
         lag = first - MAX_SEGMENT_LAG
         largest = max(
             largest,
@@ -126,6 +138,9 @@ def segment_covariance(
             abs(s4 / window_correlation[abs(lag + 4)]),
             abs(s5 / window_correlation[abs(lag + 5)]),
             abs(s6 / window_correlation[abs(lag + 6)]),
+            abs(s7 / window_correlation[abs(lag + 7)]),
+            abs(s8 / window_correlation[abs(lag + 8)]),
+            abs(s9 / window_correlation[abs(lag + 9)]),
         )
     covariance = largest / np.sqrt(mean_square_x * mean_square_y)
     return min(covariance, 1.0), mean_square_x

@@ -96,23 +96,21 @@ def cepstral_correlation_high(
     float
         Mean over four modulation bands and five cepstra, between 0 and 1.
     """
-    correlations = [
-        _correlation(x, y)
-        for taps in modulation_filters()
-        for x, y in zip(
-            _modulation(reference[1:], taps), _modulation(processed[1:], taps), strict=True
-        )
-    ]
-    return float(np.mean(correlations))
+    filters = modulation_filters()
+    pairs = zip(
+        _modulations(reference[1:], filters), _modulations(processed[1:], filters), strict=True
+    )
+    return float(np.mean([_correlation(x, y) for x, y in pairs]))
 
 
-def _modulation(x: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One modulation band of every cepstrum, centred on its samples, its mean removed."""
-    n = x.shape[-1]
-    n_fft = fft.next_fast_len(n + taps.size - 1, real=True)
-    half = taps.size // 2
-    filtered = fft.irfft(fft.rfft(x, n_fft) * fft.rfft(taps, n_fft), n_fft)[:, half : half + n]
-    return filtered - filtered.mean(axis=-1, keepdims=True)
+def _modulations(x: NDArray[np.float64], filters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Modulation bands of all cepstra, one to a row, centred on their samples, means removed."""
+    n, n_taps = x.shape[1], filters.shape[1]
+    n_fft = fft.next_fast_len(n + n_taps - 1, real=True)
+    spectra = fft.rfft(filters, n_fft)[:, np.newaxis] * fft.rfft(x, n_fft)
+    first = n_taps // 2
+    filtered = fft.irfft(spectra, n_fft).reshape(-1, n_fft)[:, first : first + n]
+    return filtered - filtered.mean(axis=1, keepdims=True)
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -117,7 +117,7 @@ def evaluate_haaqi(
     with ThreadPoolExecutor(n_threads) as pool:
         # Where each band's noise begins in the stream depends on the length alone.
         noise = pool.submit(survey, stream, span.stop - span.start, 2 * N_BANDS)
-        x, y = align_and_prune(x, y, span, n_threads)
+        x, y = align_and_prune(x, y, span, max(n_threads - 1, 1))  # one thread is at the noise
         if equalisation == NALR_MISSING:
             x = _with_nalr(x, audiogram)
         x, y = pool.map(middle_ear, (x, y))

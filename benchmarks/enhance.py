@@ -1,11 +1,12 @@
 """How long enhancement takes beside the separation model's forward pass alone.
 
-    python benchmarks/enhance.py [--models demucs,openunmix,hpss] [--seconds 60,240]
+    python benchmarks/enhance.py [--models demucs,openunmix,hpss] [--seconds 60,240] [--songs 2]
 
-Each case runs in a process of its own. It makes a data set of two mixtures with two listeners each,
-times the model on the segments of both mixtures, then the whole step (read, separate, remix, NAL-R,
+Each case runs in a process of its own. It makes a data set of mixtures with two listeners each,
+times the model on the segments of all mixtures, then the whole step (read, separate, remix, NAL-R,
 resample, FLAC). The weights are random: they cost the same time. On a machine with a GPU the model
-runs there (--device).
+runs there (--device). --threads leaves the model fewer cores than there are, and so some to what
+goes on beside it.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ from tests.separation.checkpoints import write_random_weights
 logging.getLogger("clarity").setLevel(logging.ERROR)
 
 
-def run(model: str, seconds: float, device: str | None) -> dict[str, Any]:
+def run(model: str, seconds: float, songs: int, threads: int, device: str | None) -> dict[str, Any]:
     """Measure one case."""
+    n_cores = numba.get_num_threads()
+    torch.set_num_threads(threads or n_cores)
     keep_freed_memory()  # as enhance.py does, so for the model alone, too
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        data = make_tiny_dataset(folder / "data", seconds=seconds, n_scenes_per_song=1, music=False)
+        data = make_tiny_dataset(
+            folder / "data", seconds=seconds, n_songs=songs, n_scenes_per_song=1, music=False
+        )
         config = make_config(model, data.root, folder, device)
         dataset = Dataset.load(DataPaths.from_config(config.path))
         separator = build_separator(config.separator).separator
@@ -56,13 +61,13 @@ def run(model: str, seconds: float, device: str | None) -> dict[str, Any]:
                 separator,
                 Experiment(folder),
                 failures,
-                n_cores=numba.get_num_threads(),
+                n_cores=n_cores,
             )
             forward(separator, 11.0)  # the first pass sets things up
-            songs = group_by_mixture(dataset.pairs)
-            alone = sum(forward(separator, seconds) for _ in songs)
+            mixtures = group_by_mixture(dataset.pairs)
+            alone = sum(forward(separator, seconds) for _ in mixtures)
             start = time.perf_counter()
-            enhancer.run(songs)
+            enhancer.run(mixtures)
             whole = time.perf_counter() - start
     return {"forward_s": alone, "pipeline_s": whole, "n_pairs": len(dataset.pairs)}
 
@@ -101,17 +106,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="demucs,openunmix,hpss")
     parser.add_argument("--seconds", default="60,240")
+    parser.add_argument("--songs", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0, help="of the model; 0: all")
     parser.add_argument("--device", default=None)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
         measure.report_case(run(**json.loads(arguments.case)))
         return
-    print(f"Two songs, two listeners each; {measure.machine()}\n")
+    shared = {name: getattr(arguments, name) for name in ("songs", "threads", "device")}
+    print(f"{arguments.songs} songs, two listeners each; {measure.machine()}\n")
     rows = []
     for model in arguments.models.split(","):
         for seconds in map(float, arguments.seconds.split(",")):
-            case = {"model": model, "seconds": seconds, "device": arguments.device}
+            case = {"model": model, "seconds": seconds, **shared}
             found = measure.run_case(__file__, case)
             rows.append(
                 {
@@ -121,7 +129,7 @@ def main() -> None:
                     "whole step (s)": f"{found['pipeline_s']:.2f}",
                     "ratio": f"{found['pipeline_s'] / found['forward_s']:.3f}",
                     "pairs per hour": f"{found['n_pairs'] / found['pipeline_s'] * 3600:.0f}",
-                    "x real time": f"{2 * seconds / found['pipeline_s']:.1f}",
+                    "x real time": f"{arguments.songs * seconds / found['pipeline_s']:.1f}",
                     "peak memory (GB)": f"{found['peak_gb']:.2f}",
                 }
             )

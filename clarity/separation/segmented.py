@@ -13,6 +13,7 @@ from clarity.separation.base import Mixture, Stems
 from clarity.separation.devices import select_device
 from clarity.separation.segments import MIN_SEGMENT_S, overlap_add, plan_segments
 from clarity.separation.weights import fingerprint
+from clarity.utils.memory import blocks
 from clarity.utils.signal_processing import resample
 
 
@@ -113,8 +114,9 @@ class SegmentedSeparator:
         )
         if self.normalise:
             # After the fades, which therefore go to the mean, as the published scores have it.
-            stems *= np.float32(deviation)
-            stems += np.float32(mean)
+            for samples in blocks(stems.shape[-1]):
+                stems[..., samples] *= np.float32(deviation)
+                stems[..., samples] += np.float32(mean)
         n_samples = len(mixture.signal)
         return {
             name: _fit(resample(stem.T, self.sample_rate, mixture.sample_rate), n_samples)

@@ -12,9 +12,10 @@ BLOCK_ROWS: Final = 1 << 15
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 
 
-def keep_freed_memory(block_bytes: int = 256 << 20, spare_bytes: int = 1 << 30) -> bool:
+def keep_freed_memory(block_bytes: int = 64 << 20, spare_bytes: int = 512 << 20) -> bool:
     """Let the process keep memory that it has freed, for its next arrays and tensors.
 
     By default the GNU C library gives every block of more than 32 MB back to the system, which has
@@ -36,7 +37,7 @@ def keep_freed_memory(block_bytes: int = 256 << 20, spare_bytes: int = 1 << 30) 
 
     References
     ----------
-    mallopt(3), Linux man-pages: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    mallopt(3), Linux man-pages: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_ARENA_MAX.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -44,7 +45,12 @@ def keep_freed_memory(block_bytes: int = 256 << 20, spare_bytes: int = 1 << 30) 
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # musl, for one, has none
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, block_bytes) and mallopt(_M_TRIM_THRESHOLD, spare_bytes))
+    options = {
+        _M_MMAP_THRESHOLD: block_bytes,
+        _M_TRIM_THRESHOLD: spare_bytes,
+        _M_ARENA_MAX: 1,  # all threads share what is kept
+    }
+    return all(mallopt(option, value) for option, value in options.items())
 
 
 def blocks(n_rows: int) -> Iterator[slice]:

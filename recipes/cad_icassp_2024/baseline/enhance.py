@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,7 @@ from recipes.cad_icassp_2024.baseline.pipeline import (
     run_overlapped,
     run_side_by_side,
 )
-from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.baseline.remix import from_db, remix
 from recipes.cad_icassp_2024.baseline.run import Run, open_run
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.config import Config
@@ -130,21 +131,6 @@ class Song:
         return [(pairs[0].scene, pairs) for pairs in scenes.values()]
 
 
-@dataclass(frozen=True)
-class LoadedSong:
-    """What is read and measured of a song before it is separated.
-
-    Attributes
-    ----------
-    mixture : Mixture
-    loudness_lufs : float
-        Integrated loudness of the mixture, which the remixes are brought to.
-    """
-
-    mixture: Mixture
-    loudness_lufs: float
-
-
 def group_by_mixture(pairs: Iterable[Pair]) -> list[Song]:
     """Put the pairs of one mixture together, whatever the order of the scene list.
 
@@ -206,37 +192,42 @@ class Enhancer:
         else:
             run_in_order(songs, self._load, self._separate, self._finish)
 
-    def _load(self, song: Song) -> LoadedSong | None:
-        rate = self.config.sample_rate
+    def _load(self, song: Song) -> Mixture | None:
         with self.failures.of(song.pairs):
-            signal = self.dataset.read_music(song.scene, "mixture", rate)
+            signal = self.dataset.read_music(song.scene, "mixture", self.config.sample_rate)
             stem_files = {name: self.dataset.music_file(song.scene, name) for name in VDBO}
-            mixture = Mixture(signal, rate, stem_files)
-            return LoadedSong(mixture, integrated_loudness(signal, rate))
+            return Mixture(signal, self.config.sample_rate, stem_files)
         return None
 
-    def _separate(self, song: Song, loaded: LoadedSong | None) -> tuple[float, Stems] | None:
-        if loaded is None:
+    def _separate(self, song: Song, mixture: Mixture | None) -> tuple[Mixture, Stems] | None:
+        if mixture is None:
             return None
         with self.failures.of(song.pairs):
-            return loaded.loudness_lufs, self.separator.separate(loaded.mixture)
+            return mixture, self.separator.separate(mixture)
         return None
 
-    def _finish(self, song: Song, separated: tuple[float, Stems] | None) -> None:
+    def _finish(self, song: Song, separated: tuple[Mixture, Stems] | None) -> None:
         if separated is None:
             return
-        loudness_lufs, stems = separated
-        rate = self.config.sample_rate
-        for scene, pairs in song.by_scene():
-            with self.failures.of(pairs):
-                remix = remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
-                self._finish_scene(remix, pairs)
+        mixture, stems = separated
+        with ThreadPoolExecutor(1) as meter:
+            loudness = meter.submit(integrated_loudness, mixture.signal, mixture.sample_rate)
+            for scene, pairs in song.by_scene():
+                with self.failures.of(pairs):
+                    self._finish_scene(self._remix(stems, scene, loudness), pairs)
 
-    def _finish_scene(self, remix: np.ndarray, pairs: Sequence[Pair]) -> None:
+    def _remix(self, stems: Stems, scene: Scene, loudness: Future[float]) -> np.ndarray:
+        """Do what `remix_to_loudness` does while the mixture's loudness is being measured."""
+        total = remix(stems.items(), scene.gains_db)
+        own_lufs = integrated_loudness(total, self.config.sample_rate)
+        total *= from_db(loudness.result() - own_lufs)
+        return total
+
+    def _finish_scene(self, signal: np.ndarray, pairs: Sequence[Pair]) -> None:
         def finish(pair: Pair) -> bool:
             self.stop.check()
             with self.failures.of([pair]):
-                self._finish_pair(remix, pair)
+                self._finish_pair(signal, pair)
                 return True
             return False
 
@@ -244,12 +235,12 @@ class Enhancer:
             if written:
                 self.done(pair)
 
-        n_workers = n_side_by_side(self.n_cores, len(remix) / self.config.sample_rate)
+        n_workers = n_side_by_side(self.n_cores, len(signal) / self.config.sample_rate)
         run_side_by_side(pairs, finish, note, n_workers, self.stop)
 
-    def _finish_pair(self, remix: np.ndarray, pair: Pair) -> None:
+    def _finish_pair(self, signal: np.ndarray, pair: Pair) -> None:
         amplified = process_remix_for_listener(
-            remix,
+            signal,
             NALR(self.config.nalr.nfir, self.config.nalr.sample_rate),
             make_compressor(self.config),
             pair.listener,

@@ -12,10 +12,13 @@ goes on beside it.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
+import multiprocessing
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +50,8 @@ def run(model: str, seconds: float, songs: int, threads: int, device: str | None
     keep_freed_memory()  # as enhance.py does, so for the model alone, too
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        data = make_tiny_dataset(
-            folder / "data", seconds=seconds, n_songs=songs, n_scenes_per_song=1, music=False
-        )
-        config = make_config(model, data.root, folder, device)
+        make_data(folder / "data", seconds, songs)
+        config = make_config(model, folder / "data", folder, device)
         dataset = Dataset.load(DataPaths.from_config(config.path))
         separator = build_separator(config.separator).separator
         assert isinstance(separator, SegmentedSeparator)
@@ -70,6 +71,15 @@ def run(model: str, seconds: float, songs: int, threads: int, device: str | None
             enhancer.run(mixtures)
             whole = time.perf_counter() - start
     return {"forward_s": alone, "pipeline_s": whole, "n_pairs": len(dataset.pairs)}
+
+
+def make_data(root: Path, seconds: float, songs: int) -> None:
+    """Make the data set in a process of its own, for its memory is not to be counted."""
+    make = functools.partial(
+        make_tiny_dataset, seconds=seconds, n_songs=songs, n_scenes_per_song=1, music=False
+    )
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        process.submit(make, root).result()
 
 
 def make_config(model: str, root: Path, folder: Path, device: str | None) -> Config:

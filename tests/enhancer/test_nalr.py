@@ -59,6 +59,16 @@ def test_no_loss_gives_a_delay():
     assert nalr.build(AUDIOGRAM_REF)[0][0] == delay[0] == 0.0, "filters share memory"
 
 
+@pytest.mark.parametrize("n_samples", [1, 220, 1024, 12863, 12864, 12865, 50000])
+@pytest.mark.parametrize("nfir", [1, 220, 256, 257, MAX_NFIR])
+def test_the_filtered_signal_is_the_full_convolution(nfir, n_samples):
+    nalr = NALR(nfir, 44100)
+    fir = noise(3, nfir + 1)
+    signal = noise(4, n_samples)
+    expected = np.convolve(signal, fir)
+    np.testing.assert_allclose(nalr.apply(fir, signal), expected, rtol=0, atol=1e-12)
+
+
 def test_filter_takes_float32_and_integers():
     nalr = NALR(220, 44100)
     fir, _ = nalr.build(AUDIOGRAM_MILD)

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from clarity.utils.flac_encoder import FlacEncoder, read_flac_signal, save_flac_signal
+from clarity.utils.memory import BLOCK_ROWS
 from tests.utils.references.signals import noise
 
 
@@ -96,6 +97,16 @@ def test_reading_no_flac(tmp_path):
             (tmp_path / "bad.flac").write_bytes(content)
             with pytest.raises(ValueError, match=r"bad.flac: cannot be read as FLAC"):
                 read(tmp_path / "bad.flac")
+
+
+def test_a_long_signal_is_clipped_and_counted_from_end_to_end(tmp_path, caplog):
+    signal = noise(5, (2 * BLOCK_ROWS + 7, 2)).clip(-0.9, 0.9)
+    signal[[0, BLOCK_ROWS - 1, BLOCK_ROWS, -1]] = 1.5, -1.5
+    save_flac_signal(signal, tmp_path / "x.flac", 44100, do_clip_signal=True)
+    assert "x.flac: 8 samples clipped" in caplog.text
+    written, _ = FlacEncoder.decode(tmp_path / "x.flac")
+    expected = np.trunc(32768 * signal).clip(-32768, 32767)
+    np.testing.assert_array_equal(written, expected)
 
 
 def test_reading_half_a_flac(tmp_path):

@@ -34,8 +34,8 @@ from clarity.evaluator.ear_model.lanes import (
     store,
 )
 
-MAX_KEPT_GAINS = 2700 * HOP
-"""Samples whose gains are kept: 21.6 s, which takes 16 MB for four bands of a signal."""
+MAX_KEPT_GAINS = 1350 * HOP
+"""Samples whose gains are kept: 10.8 s, which takes 8 MB for four bands of a signal."""
 
 _N_CONTROL_ROWS = 11
 

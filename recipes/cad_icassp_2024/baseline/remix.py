@@ -166,12 +166,16 @@ def remix(stems: Iterable[tuple[str, np.ndarray]], gains_db: Mapping[str, float]
     Raises
     ------
     ValueError
-        When there is no stem, or one has no gain.
+        When there is no stem, one has no gain, or their shapes differ.
     """
     total: np.ndarray | None = None
     for name, stem in stems:
         if total is None:
             total = np.zeros_like(stem, dtype=np.float64)
+        if stem.shape != total.shape:
+            raise ValueError(
+                f"the stem {name} has the shape {stem.shape}, those before it {total.shape}"
+            )
         for rows in blocks(len(stem)):
             total[rows] += apply_gains({name: stem[rows]}, np.nan, gains_db)[name]
     if total is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 
 import pytest
@@ -63,6 +65,22 @@ def test_no_more_than_the_next_item_is_loaded_ahead():
 
     run_overlapped(range(20), loaded.append, work, lambda item, _: None, Stop())
     assert max(ahead) <= 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have no priority there")
+def test_loading_and_finishing_stand_back_behind_the_work():
+    def priority():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = priority()
+    seen = {}
+
+    def note(name):
+        return lambda *_: seen.setdefault(name, priority())
+
+    run_overlapped([1, 2], note("load"), note("work"), note("finish"), Stop())
+    assert seen == {"load": 19, "work": before, "finish": 19}
+    assert priority() == before
 
 
 def test_an_item_is_finished_before_the_next_but_one_is_worked_on_to_its_end():

@@ -62,6 +62,12 @@ def test_normalising_to_silence_goes_to_minus_80_lufs(stems):
     assert 20 * np.log10(quiet.std() / stems["bass"].std()) == pytest.approx(expected_db, abs=1e-9)
 
 
+def test_stems_of_two_lengths_are_an_error(stems):
+    other = {"vocals": stems["vocals"], "drums": stems["drums"][:-1]}
+    with pytest.raises(ValueError, match="stem drums has the shape"):
+        sum_stems(other)
+
+
 def test_no_stems_is_an_error():
     with pytest.raises(ValueError, match="no stems"):
         sum_stems({})

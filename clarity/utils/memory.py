@@ -10,25 +10,21 @@ from typing import Final
 BLOCK_ROWS: Final = 1 << 15
 """So many rows of a stereo signal and a few copies of them fit in the processor's cache."""
 
+_LARGEST_KEPT_BYTES: Final = 64 << 20  # larger blocks are still given back
+_MOST_SPARE_BYTES: Final = 512 << 20
+
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
 
-def keep_freed_memory(block_bytes: int = 64 << 20, spare_bytes: int = 512 << 20) -> bool:
+def keep_freed_memory() -> bool:
     """Let the process keep memory that it has freed, for its next arrays and tensors.
 
     By default the GNU C library gives every block of more than 32 MB back to the system, which has
     to clear it page by page when the next block is asked for. A separation model frees and asks for
     a gigabyte in each forward pass; there Hybrid Demucs ran 1.5 times faster without. The setting
     holds for the whole process, so that a program makes it and not a library.
-
-    Parameters
-    ----------
-    block_bytes : int
-        Larger blocks are still given back.
-    spare_bytes : int
-        More than this is not kept.
 
     Returns
     -------
@@ -46,8 +42,8 @@ def keep_freed_memory(block_bytes: int = 64 << 20, spare_bytes: int = 512 << 20)
     except (OSError, AttributeError):  # musl, for one, has none
         return False
     options = {
-        _M_MMAP_THRESHOLD: block_bytes,
-        _M_TRIM_THRESHOLD: spare_bytes,
+        _M_MMAP_THRESHOLD: _LARGEST_KEPT_BYTES,
+        _M_TRIM_THRESHOLD: _MOST_SPARE_BYTES,
         _M_ARENA_MAX: 1,  # all threads share what is kept
     }
     return all(mallopt(option, value) for option, value in options.items())

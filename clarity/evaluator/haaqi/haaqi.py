@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import signal
 
 from clarity.enhancer.nalr import NALR
 from clarity.evaluator.ear_model.alignment import align_and_prune, audible_span
@@ -250,8 +249,9 @@ def _of_one_length(
 
 def _with_nalr(reference: NDArray[np.float64], audiogram: Audiogram) -> NDArray[np.float64]:
     """Amplify for the audiogram; the filter's first `NALR_ORDER` samples of onset are dropped."""
-    fir, _ = NALR(NALR_ORDER, SAMPLE_RATE_HZ).build(audiogram)
-    return signal.oaconvolve(reference, fir)[NALR_ORDER : NALR_ORDER + reference.size]
+    nalr = NALR(NALR_ORDER, SAMPLE_RATE_HZ)
+    fir, _ = nalr.build(audiogram)
+    return nalr.apply(fir, reference)[NALR_ORDER:]
 
 
 def _cep_high(

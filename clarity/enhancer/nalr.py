@@ -6,6 +6,7 @@ gain and frequency response of a hearing aid", Ear and Hearing 7(4), 1986.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -147,17 +148,45 @@ class NALR:
         ValueError
             When the signal has no samples or more than one channel.
         """
+        out = np.empty(np.size(wav) + np.size(nalr) - 1)
+        start = 0
+        for piece in self.apply_in_pieces(nalr, wav):
+            out[start : start + piece.size] = piece
+            start += piece.size
+        return out
+
+    def apply_in_pieces(
+        self, nalr: npt.NDArray[np.float64], wav: npt.NDArray[np.floating]
+    ) -> Iterator[npt.NDArray[np.float64]]:
+        """Filter a signal and give the result piece by piece, so that little memory is needed.
+
+        Parameters
+        ----------
+        nalr, wav
+            See `apply`.
+
+        Yields
+        ------
+        ndarray, shape (samples,)
+            The result of `apply`, piece after piece. Those of equally long signals are equally
+            long.
+
+        Raises
+        ------
+        ValueError
+            See `apply`.
+        """
         if np.ndim(wav) != 1 or np.size(wav) == 0:
             raise ValueError(
                 "NAL-R works on one ear at a time: the signal must have shape (samples,) with one "
                 f"or more samples, got {np.shape(wav)}"
             )
-        return _convolve(np.asarray(wav, dtype=np.float64), nalr)
+        yield from _convolve(np.asarray(wav), nalr)
 
 
 def _convolve(
-    signal: npt.NDArray[np.float64], fir: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+    signal: npt.NDArray[np.floating], fir: npt.NDArray[np.float64]
+) -> Iterator[npt.NDArray[np.float64]]:
     """Convolve a long signal with a short filter: overlap-save, a few blocks at a time.
 
     A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal Processing", section 8.7.3.
@@ -166,10 +195,10 @@ def _convolve(
     n_fft = _N_FFT if 4 * n_history <= _N_FFT else 4 * _N_FFT
     n_step = n_fft - n_history
     response = fft.rfft(fir, n_fft)
-    out = np.empty(signal.size + n_history)
+    n_out = signal.size + n_history
     piece = np.empty(n_history + _BLOCKS_AT_ONCE * n_step)
     blocks = np.lib.stride_tricks.sliding_window_view(piece, n_fft)[::n_step]
-    for start in range(0, out.size, _BLOCKS_AT_ONCE * n_step):
+    for start in range(0, n_out, _BLOCKS_AT_ONCE * n_step):
         known = slice(max(start - n_history, 0), start + _BLOCKS_AT_ONCE * n_step)
         n_before = known.start - (start - n_history)  # the signal is zero before its first sample
         n_known = signal[known].size
@@ -177,6 +206,4 @@ def _convolve(
         piece[n_before : n_before + n_known] = signal[known]
         piece[n_before + n_known :] = 0.0
         filtered = fft.irfft(fft.rfft(blocks) * response, n_fft)[:, n_history:]
-        part = out[start : start + filtered.size]
-        part[:] = filtered.ravel()[: part.size]
-    return out
+        yield filtered.ravel()[: n_out - start]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +15,12 @@ import soundfile
 
 from clarity.utils.file_io import atomic_path
 from clarity.utils.memory import blocks
-from clarity.utils.signal_processing import clip_signal, resample, to_16bit
+from clarity.utils.signal_processing import (
+    clip_signal,
+    resample,
+    resample_blocks,
+    to_16bit,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -69,24 +76,63 @@ class FlacEncoder:
         ValueError
             When the samples are not int16 or there are none, which FLAC cannot hold.
         """
-        if signal.size == 0:
-            raise ValueError("a FLAC file needs one sample or more, the signal has none")
-        if signal.dtype != np.int16:
-            raise ValueError(f"FLAC takes 16-bit integer samples here, got {signal.dtype}")
+        return self.encode_blocks([signal], sample_rate, output_file)
+
+    def encode_blocks(
+        self,
+        signal: Iterable[npt.NDArray[np.int16]],
+        sample_rate: int,
+        output_file: str | Path | None = None,
+    ) -> bytes:
+        """Encode samples that come in blocks, to the same stream as if they came at once.
+
+        Parameters
+        ----------
+        signal : iterable of ndarray of int16, shape (samples,) or (samples, channels)
+            The samples, block after block.
+        sample_rate, output_file
+            See `encode`.
+
+        Returns
+        -------
+        bytes
+            The FLAC stream.
+
+        Raises
+        ------
+        ValueError
+            See `encode`.
+        """
         stream = io.BytesIO()
-        soundfile.write(
-            stream,
-            signal,
-            int(sample_rate),
-            format="FLAC",
-            subtype="PCM_16",
-            compression_level=self.compression_level / _MAX_COMPRESSION_LEVEL,
-        )
+        with contextlib.ExitStack() as until_written:
+            file: soundfile.SoundFile | None = None
+            for block in signal:
+                if block.dtype != np.int16:
+                    raise ValueError(f"FLAC takes 16-bit integer samples here, got {block.dtype}")
+                if block.size == 0:
+                    continue
+                file = file or until_written.enter_context(self._open(stream, block, sample_rate))
+                file.write(block)
+        if file is None:
+            raise ValueError("a FLAC file needs one sample or more, the signal has none")
         encoded = stream.getvalue()
         if output_file is not None:
             with atomic_path(output_file) as temporary:
                 temporary.write_bytes(encoded)
         return encoded
+
+    def _open(
+        self, stream: io.BytesIO, block: npt.NDArray[np.int16], sample_rate: int
+    ) -> soundfile.SoundFile:
+        return soundfile.SoundFile(
+            stream,
+            "w",
+            int(sample_rate),
+            channels=1 if block.ndim == 1 else block.shape[1],
+            format="FLAC",
+            subtype="PCM_16",
+            compression_level=self.compression_level / _MAX_COMPRESSION_LEVEL,
+        )
 
     @staticmethod
     def decode(input_filename: str | Path) -> tuple[npt.NDArray[np.int16], float]:
@@ -202,28 +248,63 @@ def save_flac_signal(
     Samples are truncated toward zero; what goes beyond full scale without either option is cut
     there.
     """
+    signal = np.asarray(signal)
+    if do_scale_signal:
+        sample_rate = output_sample_rate or signal_sample_rate
+        signal = resample(signal, signal_sample_rate, sample_rate)
+        peak = float(np.max(np.abs(signal), initial=0.0)) or 1.0
+        save_flac_blocks([signal / peak], filename, sample_rate)
+        with atomic_path(Path(filename).with_suffix(".txt")) as temporary:
+            temporary.write_text(str(peak), encoding="utf-8")
+        return
+    save_flac_blocks(
+        (signal[rows] for rows in blocks(len(signal))),
+        filename,
+        signal_sample_rate,
+        output_sample_rate,
+        do_clip_signal,
+        do_soft_clip,
+    )
+
+
+def save_flac_blocks(
+    signal: Iterable[npt.NDArray[np.floating]],
+    filename: str | Path,
+    signal_sample_rate: int,
+    output_sample_rate: int | None = None,
+    do_clip_signal: bool = False,
+    do_soft_clip: bool = False,
+) -> None:
+    """Write a signal that comes in blocks as `save_flac_signal` does a whole one.
+
+    Parameters
+    ----------
+    signal : iterable of ndarray, shape (samples,) or (samples, channels)
+        The signal, block after block, full scale 1.
+    filename, signal_sample_rate, output_sample_rate, do_clip_signal, do_soft_clip
+        See `save_flac_signal`.
+
+    Raises
+    ------
+    ValueError
+        When the signal holds NaN or no samples.
+    """
     filename = Path(filename)
     sample_rate = output_sample_rate or signal_sample_rate
-    signal = resample(signal, signal_sample_rate, sample_rate)
-    peak_file = filename.with_suffix(".txt")
-    if do_scale_signal:
-        peak = float(np.max(np.abs(signal), initial=0.0)) or 1.0
-        signal = signal / peak
-    samples = np.empty(signal.shape, dtype=np.int16)
     n_clipped = 0
-    for rows in blocks(len(signal)):
-        block = signal[rows]
-        if do_clip_signal and not do_scale_signal:
-            block, n_beyond = clip_signal(block, do_soft_clip)
-            n_clipped += n_beyond
-        samples[rows] = to_16bit(block)
+
+    def samples() -> Iterator[npt.NDArray[np.int16]]:
+        nonlocal n_clipped
+        for block in resample_blocks(signal, signal_sample_rate, sample_rate):
+            if do_clip_signal:
+                clipped, n_beyond = clip_signal(block, do_soft_clip)
+                n_clipped += n_beyond
+                yield to_16bit(clipped)
+            else:
+                yield to_16bit(block)
+
+    FlacEncoder().encode_blocks(samples(), sample_rate, filename)
     if n_clipped:
         logger.warning("Writing %s: %d samples clipped", filename, n_clipped)
-
-    FlacEncoder().encode(samples, sample_rate, filename)
-    if do_scale_signal:
-        with atomic_path(peak_file) as temporary:
-            temporary.write_text(str(peak), encoding="utf-8")
-    else:
-        # One left by an earlier, scaled version would scale this one when it is read.
-        peak_file.unlink(missing_ok=True)
+    # One left by an earlier, scaled version would scale this one when it is read.
+    filename.with_suffix(".txt").unlink(missing_ok=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyloudnorm
 import scipy.signal
 import soxr
 
 FULL_SCALE_16BIT: Final = 32768
 """Integer that stands for 1.0 in 16-bit samples; 1.0 itself is one step too large for them."""
-
-SILENCE_LUFS: Final = -80.0
-"""Loudness that stands for that of a signal without any."""
 
 _SOXR_DTYPES: Final = (np.float32, np.float64, np.int16, np.int32)
 
@@ -76,45 +73,6 @@ def compute_rms(signal: npt.ArrayLike) -> float:
     """Root of the mean square of a signal over all its samples and channels; 0 for an empty one."""
     samples = np.asarray(signal, dtype=np.float64)
     return float(np.sqrt(np.mean(np.square(samples)))) if samples.size else 0.0
-
-
-def integrated_loudness(signal: npt.NDArray[np.floating], sample_rate: float) -> float:
-    """Integrated loudness of a signal (ITU-R BS.1770-4).
-
-    Parameters
-    ----------
-    signal : ndarray, shape (samples,) or (samples, channels)
-        The signal, full scale 1, up to five channels.
-    sample_rate : float
-        Sampling rate in Hz.
-
-    Returns
-    -------
-    float
-        Loudness in LUFS; `SILENCE_LUFS` when no block of the signal passes the gate at -70 LUFS.
-
-    Raises
-    ------
-    ValueError
-        When a sample is not a finite number.
-
-    Notes
-    -----
-    The standard measures in blocks of 0.4 s. A signal shorter than one is measured with silence
-    after it, so that it has a loudness at all.
-    """
-    samples = np.asarray(signal, dtype=np.float64)
-    if not np.all(np.isfinite(samples)):
-        raise ValueError("the loudness of a signal with NaN or infinite samples is not defined")
-    meter = pyloudnorm.Meter(sample_rate)
-    n_missing = int(np.ceil(meter.block_size * sample_rate)) - samples.shape[0]
-    if n_missing > 0:
-        samples = np.pad(samples, [(0, n_missing)] + [(0, 0)] * (samples.ndim - 1))
-    if not np.any(samples):
-        return SILENCE_LUFS
-    with np.errstate(divide="ignore", invalid="ignore"):  # The mean of no blocks.
-        loudness_lufs = float(meter.integrated_loudness(samples))
-    return loudness_lufs if np.isfinite(loudness_lufs) else SILENCE_LUFS
 
 
 def normalize_signal(signal: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -198,8 +156,7 @@ def resample(
         )
     if samples.ndim not in (1, 2):
         raise ValueError(f"signal must be (samples,) or (samples, channels), got {samples.shape}")
-    if samples.dtype not in _SOXR_DTYPES:
-        samples = samples.astype(np.float64)
+    samples = _as_soxr_takes_it(samples)
     if method == "soxr":
         return soxr.resample(samples, sample_rate, new_sample_rate)
     if method == "polyphase":
@@ -208,3 +165,40 @@ def resample(
         n_new = int(samples.shape[0] * new_sample_rate / sample_rate)
         return scipy.signal.resample(samples, n_new) if n_new else samples[:0]
     raise ValueError(f"unknown resampling method {method!r}: choose soxr, polyphase or fft")
+
+
+def resample_blocks(
+    signal: Iterable[npt.NDArray[np.floating]], sample_rate: float, new_sample_rate: float
+) -> Iterator[npt.NDArray[np.floating]]:
+    """Change the sampling rate of a signal that comes in blocks, as `resample` does of a whole one.
+
+    Parameters
+    ----------
+    signal : iterable of ndarray, shape (samples,) or (samples, channels)
+        The signal, block after block, all of one type.
+    sample_rate, new_sample_rate : float
+        Rate it has and rate it is to have, in Hz.
+
+    Yields
+    ------
+    ndarray
+        The resampled signal, block after block; their lengths differ.
+    """
+    if sample_rate == new_sample_rate:
+        yield from signal
+        return
+    resampler: soxr.ResampleStream | None = None
+    for samples in signal:
+        block = _as_soxr_takes_it(samples)
+        if resampler is None:
+            n_channels = 1 if block.ndim == 1 else block.shape[1]
+            resampler = soxr.ResampleStream(
+                sample_rate, new_sample_rate, n_channels, dtype=str(block.dtype)
+            )
+        yield resampler.resample_chunk(block)
+    if resampler is not None:
+        yield resampler.resample_chunk(block[:0], last=True)
+
+
+def _as_soxr_takes_it(samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return samples if samples.dtype in _SOXR_DTYPES else samples.astype(np.float64)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
 
-from clarity.utils.flac_encoder import FlacEncoder, read_flac_signal, save_flac_signal
+from clarity.utils.flac_encoder import (
+    FlacEncoder,
+    read_flac_signal,
+    save_flac_blocks,
+    save_flac_signal,
+)
 from clarity.utils.memory import BLOCK_ROWS
 from tests.utils.references.signals import noise
 
@@ -21,6 +28,27 @@ def test_round_trip_is_lossless(tmp_path, level, shape):
     assert rate == 32000.0
     assert decoded.dtype == np.int16
     np.testing.assert_array_equal(decoded, samples)
+
+
+@pytest.mark.parametrize("shape", [(10007,), (10007, 2)])
+def test_blocks_make_the_same_stream(shape):
+    samples = np.random.RandomState(2).randint(-32768, 32768, shape).astype(np.int16)
+    blocks = [samples[:1], samples[1:1], samples[1:5000], samples[5000:]]
+    assert FlacEncoder().encode_blocks(blocks, 32000) == FlacEncoder().encode(samples, 32000)
+    with pytest.raises(ValueError, match="needs one sample or more"):
+        FlacEncoder().encode_blocks([samples[:0]], 32000)
+    with pytest.raises(ValueError, match="16-bit integer samples here, got float64"):
+        FlacEncoder().encode_blocks([samples / 2], 32000)
+
+
+def test_a_signal_in_blocks_takes_little_memory(tmp_path):
+    block = np.zeros((44100, 2))
+    tracemalloc.start()
+    save_flac_blocks((block for _ in range(60)), tmp_path / "x.flac", 44100, 32000, True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert FlacEncoder.decode(tmp_path / "x.flac")[0].shape == (60 * 32000, 2)
+    assert peak < 8 * block.nbytes < 60 * block.nbytes / 5
 
 
 def test_higher_levels_are_smaller():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,16 +22,19 @@ from clarity.separation.base import VDBO, Mixture, Separator, Stems
 from clarity.separation.oracle import OracleSeparator
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.audiogram import Listener
-from clarity.utils.flac_encoder import save_flac_signal
+from clarity.utils.flac_encoder import save_flac_blocks, save_flac_signal
+from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
-from clarity.utils.signal_processing import integrated_loudness
 from recipes.cad_icassp_2024.baseline.experiment import (
     Experiment,
     enhance_settings,
     remove_leftovers,
 )
 from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
-from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
+from recipes.cad_icassp_2024.baseline.hearing_aid import (
+    amplify_in_pieces,
+    process_remix_for_listener,
+)
 from recipes.cad_icassp_2024.baseline.pipeline import (
     Stop,
     n_side_by_side,
@@ -40,7 +42,7 @@ from recipes.cad_icassp_2024.baseline.pipeline import (
     run_overlapped,
     run_side_by_side,
 )
-from recipes.cad_icassp_2024.baseline.remix import from_db, remix
+from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.run import Run, open_run
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.config import Config
@@ -192,36 +194,34 @@ class Enhancer:
         else:
             run_in_order(songs, self._load, self._separate, self._finish)
 
-    def _load(self, song: Song) -> Mixture | None:
+    def _load(self, song: Song) -> tuple[Mixture, float] | None:
+        """Read a mixture and measure its loudness in LUFS."""
+        rate = self.config.sample_rate
         with self.failures.of(song.pairs):
-            signal = self.dataset.read_music(song.scene, "mixture", self.config.sample_rate)
+            signal = self.dataset.read_music(song.scene, "mixture", rate)
             stem_files = {name: self.dataset.music_file(song.scene, name) for name in VDBO}
-            return Mixture(signal, self.config.sample_rate, stem_files)
+            return Mixture(signal, rate, stem_files), integrated_loudness(signal, rate)
         return None
 
-    def _separate(self, song: Song, mixture: Mixture | None) -> tuple[Mixture, Stems] | None:
-        if mixture is None:
+    def _separate(
+        self, song: Song, loaded: tuple[Mixture, float] | None
+    ) -> tuple[Stems, float] | None:
+        if loaded is None:
             return None
+        mixture, loudness_lufs = loaded
         with self.failures.of(song.pairs):
-            return mixture, self.separator.separate(mixture)
+            return self.separator.separate(mixture), loudness_lufs
         return None
 
-    def _finish(self, song: Song, separated: tuple[Mixture, Stems] | None) -> None:
+    def _finish(self, song: Song, separated: tuple[Stems, float] | None) -> None:
         if separated is None:
             return
-        mixture, stems = separated
-        with ThreadPoolExecutor(1) as meter:
-            loudness = meter.submit(integrated_loudness, mixture.signal, mixture.sample_rate)
-            for scene, pairs in song.by_scene():
-                with self.failures.of(pairs):
-                    self._finish_scene(self._remix(stems, scene, loudness), pairs)
-
-    def _remix(self, stems: Stems, scene: Scene, loudness: Future[float]) -> np.ndarray:
-        """Do what `remix_to_loudness` does while the mixture's loudness is being measured."""
-        total = remix(stems.items(), scene.gains_db)
-        own_lufs = integrated_loudness(total, self.config.sample_rate)
-        total *= from_db(loudness.result() - own_lufs)
-        return total
+        stems, loudness_lufs = separated
+        rate = self.config.sample_rate
+        for scene, pairs in song.by_scene():
+            with self.failures.of(pairs):
+                signal = remix_to_loudness(stems.items(), scene.gains_db, loudness_lufs, rate)
+                self._finish_scene(signal, pairs)
 
     def _finish_scene(self, signal: np.ndarray, pairs: Sequence[Pair]) -> None:
         def finish(pair: Pair) -> bool:
@@ -235,18 +235,19 @@ class Enhancer:
             if written:
                 self.done(pair)
 
-        n_workers = n_side_by_side(self.n_cores, len(signal) / self.config.sample_rate)
+        n_workers = self.n_cores
+        if self.config.apply_compressor:  # which needs whole signals in memory
+            n_workers = n_side_by_side(n_workers, len(signal) / self.config.sample_rate)
         run_side_by_side(pairs, finish, note, n_workers, self.stop)
 
     def _finish_pair(self, signal: np.ndarray, pair: Pair) -> None:
-        amplified = process_remix_for_listener(
+        amplified = amplify_in_pieces(
             signal,
             NALR(self.config.nalr.nfir, self.config.nalr.sample_rate),
             make_compressor(self.config),
             pair.listener,
-            self.config.apply_compressor,
         )
-        save_flac_signal(
+        save_flac_blocks(
             amplified,
             self.experiment.signal_file(pair),
             self.config.sample_rate,

@@ -20,7 +20,8 @@ from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram
 from clarity.utils.file_io import read_signal
 from clarity.utils.flac_encoder import read_flac_signal
-from clarity.utils.signal_processing import compute_rms, integrated_loudness, resample
+from clarity.utils.loudness import integrated_loudness
+from clarity.utils.signal_processing import compute_rms, resample
 from recipes.cad_icassp_2024.baseline.experiment import (
     Experiment,
     Row,
@@ -36,9 +37,8 @@ from recipes.cad_icassp_2024.baseline.pipeline import Kept, Stop, n_side_by_side
 from recipes.cad_icassp_2024.baseline.remix import (
     apply_gains,
     level_normalisation,
-    remix,
     remix_stems,
-    to_loudness,
+    remix_to_loudness,
 )
 from recipes.cad_icassp_2024.baseline.run import Run, open_run
 from recipes.cad_icassp_2024.config import Config, OnError
@@ -194,8 +194,7 @@ class Scorer:
             lambda: integrated_loudness(self.dataset.read_music(scene, "mixture", rate), rate),
         )
         stems = ((name, self.dataset.read_music(scene, name, rate)) for name in VDBO)
-        total = remix(stems, scene.gains_db)
-        return to_loudness(total, loudness_lufs, rate, out=total)
+        return remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
 
     def _ear(self, reference: np.ndarray, processed: np.ndarray, audiogram: Audiogram) -> Ear:
         """Amplify the reference for one ear, and bring both signals to HAAQI's rate."""

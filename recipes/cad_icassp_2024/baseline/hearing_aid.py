@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from clarity.enhancer.compressor import Compressor
@@ -79,3 +81,36 @@ def process_remix_for_listener(
     for out, ear, audiogram in zip(amplified.T, signal.T, audiograms, strict=True):
         out[:] = apply_ha(enhancer, compressor, ear, audiogram, apply_compressor)
     return amplified
+
+
+def amplify_in_pieces(
+    signal: np.ndarray, enhancer: NALR, compressor: Compressor | None, listener: Listener
+) -> Iterator[np.ndarray]:
+    """Do what `process_remix_for_listener` does, with little more than the signal in memory.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (samples, 2)
+        Left ear, right ear.
+    enhancer : NALR
+        The prescription.
+    compressor : Compressor or None
+        What follows the prescription; it needs the whole signal.
+    listener : Listener
+        The audiograms.
+
+    Yields
+    ------
+    ndarray, shape (samples, 2)
+        Piece after piece, together (samples + nfir, 2).
+    """
+    if compressor is not None:
+        yield process_remix_for_listener(signal, enhancer, compressor, listener, True)
+        return
+    audiograms = (listener.audiogram_left, listener.audiogram_right)
+    ears = [
+        enhancer.apply_in_pieces(enhancer.build(audiogram)[0], ear)
+        for ear, audiogram in zip(signal.T, audiograms, strict=True)
+    ]
+    for pieces in zip(*ears, strict=True):
+        yield np.column_stack(pieces)

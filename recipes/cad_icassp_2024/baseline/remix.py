@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import blocks
-from clarity.utils.signal_processing import integrated_loudness
 
 
 def apply_gains(
@@ -64,35 +64,8 @@ def level_normalisation(
     ndarray
         `signal` times one factor.
     """
-    return to_loudness(signal, integrated_loudness(reference_signal, sample_rate), sample_rate)
-
-
-def to_loudness(
-    signal: np.ndarray,
-    loudness_lufs: float,
-    sample_rate: float,
-    *,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    """Scale a signal to a given integrated loudness.
-
-    Parameters
-    ----------
-    signal : ndarray, shape (samples,) or (samples, channels)
-    loudness_lufs : float
-        Loudness that the result is to have.
-    sample_rate : float
-        In Hz.
-    out : ndarray, optional
-        Where to put the result; may be the signal itself.
-
-    Returns
-    -------
-    ndarray
-        `signal` times one factor.
-    """
-    gain_db = loudness_lufs - integrated_loudness(signal, sample_rate)
-    return np.multiply(signal, from_db(gain_db), out=out)
+    reference_lufs = integrated_loudness(reference_signal, sample_rate)
+    return signal * from_db(reference_lufs - integrated_loudness(signal, sample_rate))
 
 
 def remix_stems(
@@ -117,7 +90,7 @@ def remix_stems(
 
 
 def remix_to_loudness(
-    stems: Mapping[str, np.ndarray],
+    stems: Iterable[tuple[str, np.ndarray]],
     gains_db: Mapping[str, float],
     loudness_lufs: float,
     sample_rate: float,
@@ -126,7 +99,8 @@ def remix_to_loudness(
 
     Parameters
     ----------
-    stems : mapping of str to ndarray, shape (samples, channels)
+    stems : iterable of (str, ndarray of shape (samples, channels))
+        May read each stem when its turn comes.
     gains_db : mapping of str to float
         Gain of each stem in dB.
     loudness_lufs : float
@@ -144,8 +118,9 @@ def remix_to_loudness(
     ValueError
         See `remix`.
     """
-    total = remix(stems.items(), gains_db)
-    return to_loudness(total, loudness_lufs, sample_rate, out=total)
+    total = remix(stems, gains_db)
+    total *= from_db(loudness_lufs - integrated_loudness(total, sample_rate))
+    return total
 
 
 def remix(stems: Iterable[tuple[str, np.ndarray]], gains_db: Mapping[str, float]) -> np.ndarray:

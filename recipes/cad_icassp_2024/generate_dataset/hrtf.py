@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
-from clarity.utils.signal_processing import SILENCE_LUFS, integrated_loudness
+from clarity.utils.loudness import SILENCE_LUFS, integrated_loudness
 from recipes.cad_icassp_2024.audio_files import OnDisk, read_stereo
 from recipes.cad_icassp_2024.metadata import hrtf_file_name
 

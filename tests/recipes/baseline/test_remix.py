@@ -8,8 +8,12 @@ import pytest
 from clarity.enhancer.compressor import Compressor
 from clarity.enhancer.nalr import NALR
 from clarity.utils.audiogram import AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, Listener
-from clarity.utils.signal_processing import integrated_loudness
-from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha, process_remix_for_listener
+from clarity.utils.loudness import integrated_loudness
+from recipes.cad_icassp_2024.baseline.hearing_aid import (
+    amplify_in_pieces,
+    apply_ha,
+    process_remix_for_listener,
+)
 from recipes.cad_icassp_2024.baseline.remix import (
     apply_gains,
     level_normalisation,
@@ -52,7 +56,7 @@ def test_the_remix_has_the_loudness_of_the_mixture(stems):
     target = integrated_loudness(mixture, RATE)
     assert integrated_loudness(remix, RATE) == pytest.approx(target, abs=1e-9)
     np.testing.assert_allclose(
-        remix_to_loudness(stems, GAINS, target, RATE), remix, rtol=0, atol=1e-15
+        remix_to_loudness(stems.items(), GAINS, target, RATE), remix, rtol=0, atol=1e-15
     )
 
 
@@ -81,6 +85,17 @@ def test_each_ear_gets_its_own_audiogram(stems):
     for ear, audiogram in enumerate((AUDIOGRAM_MILD, AUDIOGRAM_MODERATE)):
         expected = np.convolve(stems["vocals"][:, ear], nalr.build(audiogram)[0])
         np.testing.assert_allclose(both[:, ear], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("compressor", [None, Compressor(fs=RATE, threshold=0.1)])
+def test_amplifying_in_pieces_is_the_same(stems, compressor):
+    nalr, signal = NALR(220, RATE), stems["vocals"]
+    listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, "L1")
+    together = np.concatenate(list(amplify_in_pieces(signal, nalr, compressor, listener)))
+    np.testing.assert_array_equal(
+        together,
+        process_remix_for_listener(signal, nalr, compressor, listener, compressor is not None),
+    )
 
 
 def test_the_compressor_follows_when_asked_for(stems):

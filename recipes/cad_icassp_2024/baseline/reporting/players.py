@@ -17,7 +17,7 @@ from clarity.enhancer.nalr import NALR
 from clarity.separation.base import VDBO
 from clarity.utils.file_io import atomic_path
 from clarity.utils.flac_encoder import save_flac_signal
-from clarity.utils.signal_processing import integrated_loudness
+from clarity.utils.loudness import integrated_loudness
 from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.reporting.results import Results
@@ -227,7 +227,7 @@ def reference_for_listener(config: Config, dataset: Dataset, pair: Pair) -> npt.
 def _true_remix(config: Config, dataset: Dataset, scene: Scene) -> npt.NDArray[np.float64]:
     rate = config.sample_rate
     loudness_lufs = integrated_loudness(dataset.read_music(scene, MIXTURE, rate), rate)
-    stems = {name: dataset.read_music(scene, name, rate) for name in VDBO}
+    stems = ((name, dataset.read_music(scene, name, rate)) for name in VDBO)
     return remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
 
 

@@ -162,8 +162,10 @@ class NALR:
 
         Parameters
         ----------
-        nalr, wav
-            See `apply`.
+        nalr : ndarray, shape (nfir + 1,)
+            Filter from `build`.
+        wav : ndarray, shape (samples,)
+            Signal of one ear.
 
         Yields
         ------
@@ -174,7 +176,7 @@ class NALR:
         Raises
         ------
         ValueError
-            See `apply`.
+            As `apply` does.
         """
         if np.ndim(wav) != 1 or np.size(wav) == 0:
             raise ValueError(

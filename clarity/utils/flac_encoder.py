@@ -90,8 +90,10 @@ class FlacEncoder:
         ----------
         signal : iterable of ndarray of int16, shape (samples,) or (samples, channels)
             The samples, block after block.
-        sample_rate, output_file
-            See `encode`.
+        sample_rate : int
+            Sampling rate in Hz.
+        output_file : str or Path, optional
+            File to write the stream to, whole or not at all.
 
         Returns
         -------
@@ -101,7 +103,7 @@ class FlacEncoder:
         Raises
         ------
         ValueError
-            See `encode`.
+            As `encode` does.
         """
         stream = io.BytesIO()
         with contextlib.ExitStack() as until_written:
@@ -281,8 +283,16 @@ def save_flac_blocks(
     ----------
     signal : iterable of ndarray, shape (samples,) or (samples, channels)
         The signal, block after block, full scale 1.
-    filename, signal_sample_rate, output_sample_rate, do_clip_signal, do_soft_clip
-        See `save_flac_signal`.
+    filename : str or Path
+        File to write.
+    signal_sample_rate : int
+        Sampling rate of the signal in Hz.
+    output_sample_rate : int, optional
+        Sampling rate of the file in Hz; default that of the signal.
+    do_clip_signal : bool
+        Limit the signal to [-1, 1], with a warning that counts the samples beyond.
+    do_soft_clip : bool
+        With `do_clip_signal`: pass the signal through the hyperbolic tangent.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def integrated_loudness(signal: npt.NDArray[np.floating], sample_rate: float) ->
     -----
     The standard measures in blocks of 0.4 s. A signal shorter than one is measured with silence
     after it, so that it has a loudness at all. The numbers are those of ``pyloudnorm.Meter``, with
-    its filters, in a quarter of the time: nothing as long as the signal is made.
+    its filters, in a third of the time: nothing as long as the signal is made.
     """
     samples = np.asarray(signal)
     samples = samples[:, np.newaxis] if samples.ndim == 1 else samples
@@ -75,14 +75,21 @@ def _hop_energies(samples: npt.NDArray[np.floating], sample_rate: float) -> npt.
     energies = np.zeros(len(starts) - 1)
     for first in range(0, energies.size, _HOPS_AT_ONCE):
         bounds = starts[first : first + _HOPS_AT_ONCE + 1]
-        piece = np.array(samples[bounds[0] : bounds[-1]].T, dtype=np.float64, order="C")
-        if not np.isfinite(piece).all():
-            raise ValueError("the loudness of a signal with NaN or infinite samples is not defined")
+        piece = _finite(samples[bounds[0] : bounds[-1]].T)
         weighted, state = scipy.signal.sosfilt(sections, piece, zi=state)
         power = weights @ np.square(weighted)
         for hop, (start, stop) in enumerate(pairwise(bounds), start=first):
             energies[hop] = power[start - bounds[0] : stop - bounds[0]].sum()
+    _finite(samples[starts[-1] :])  # less than half a hop, which belongs to no block
     return energies
+
+
+def _finite(samples: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Copy samples to a contiguous float64 array, or refuse them."""
+    piece = np.array(samples, dtype=np.float64, order="C")
+    if not np.isfinite(piece).all():
+        raise ValueError("the loudness of a signal with NaN or infinite samples is not defined")
+    return piece
 
 
 def _k_weighting(sample_rate: float) -> npt.NDArray[np.float64]:

@@ -57,7 +57,7 @@ def test_a_failing_job_leaves_the_others_running(few: Undisturbed, launcher, tmp
         assert "Traceback" not in log.read_text()
 
     output = runner.run("evaluate", *sweep, code=1)
-    assert "8 of 8 enhanced signals are not usable" in output
+    assert "broken/enhanced_signals: no such folder; run enhance.py" in output
     assert "Traceback" not in output
     assert_same(exp, few.exp.parent, "my_shares", "hpss")
 

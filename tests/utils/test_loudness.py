@@ -55,10 +55,11 @@ def test_loudness_of_a_signal_shorter_than_a_block():
     assert integrated_loudness(2 * short, 44100) - loudness == pytest.approx(20 * np.log10(2))
 
 
+@pytest.mark.parametrize("position", [5, 60000, -1])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_loudness_of_nan_is_refused(bad):
-    signal = noise(10, 44100)
-    signal[5] = bad
+def test_loudness_of_nan_is_refused(bad, position):
+    signal = noise(10, 62000)  # ends in a part of a hop
+    signal[position] = bad
     with pytest.raises(ValueError, match="NaN or infinite"):
         integrated_loudness(signal, 44100)
 

@@ -13,6 +13,7 @@ from recipes.cad_icassp_2024.baseline.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.baseline.failures import Failures
 from recipes.cad_icassp_2024.config import Config, as_config
 from recipes.cad_icassp_2024.dataset import DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,19 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
     Raises
     ------
     RecipeError
-        When the configuration or the metadata is not usable, another process does the same work,
-        or pairs have failed.
+        When the configuration or the metadata is not usable, there are no signals to evaluate,
+        another process does the same work, or pairs have failed.
     """
     settings: Config = as_config(config)
     batch = Batch(settings.evaluate.batch, settings.evaluate.batch_size)
     experiment = Experiment(Path(settings.path.exp_folder))
     dataset = Dataset.load(DataPaths.from_config(settings.path))
     pairs = dataset.select(batch.index, batch.count, settings.evaluate.small_test)
+    if step == "evaluate" and not experiment.signals.is_dir():
+        raise RecipeError(
+            f"{experiment.signals}: no such folder; run enhance.py with the same path.exp_folder "
+            "first, or put the signals there"
+        )
     with (
         experiment.locked(step, batch),
         Failures(step, settings.on_error, experiment.failures_file(batch)) as failures,

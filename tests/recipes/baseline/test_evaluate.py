@@ -284,6 +284,15 @@ def test_all_missing_signals_are_listed_before_any_work(experiment, tiny, plugin
         assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_a_misspelt_experiment_folder_is_named_and_not_made(tiny, plugin, tmp_path, on_error):
+    folder = tmp_path / "hpps"
+    config = make_config(plugin, tiny.root, f"path.exp_folder={folder}", f"on_error={on_error}")
+    with pytest.raises(RecipeError, match=r"hpps/enhanced_signals: no such folder; run enhance.py"):
+        run_calculate_aq(config)
+    assert not folder.exists()
+
+
 def test_skip_scores_the_rest_and_tries_again(experiment, tiny, plugin):
     whole = (experiment / "scores.csv").read_bytes()
     (experiment / "scores.csv").unlink()

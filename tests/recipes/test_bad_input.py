@@ -495,6 +495,7 @@ def test_evaluate_says_the_same_of_audio(
     from recipes.cad_icassp_2024.baseline import evaluate
 
     break_it(data)
+    (tmp_path / "exp" / "enhanced_signals").mkdir(parents=True)
     expect_message(*script(evaluate), message, tmp_path)
 
 

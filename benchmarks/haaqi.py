@@ -30,7 +30,7 @@ N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
 
 # Runs in either environment; what it calls has the same name and arguments in both.
 WORKER = """
-import json, logging, resource, sys, time
+import json, logging, pathlib, resource, sys, time
 started = time.perf_counter()
 import numpy as np
 from clarity.evaluator.haaqi.haaqi import haaqi_v1
@@ -50,7 +50,11 @@ np.random.seed(1)
 started = time.perf_counter()
 result = haaqi_v1(signals[0], rate, signals[1], rate, audiogram, 2, 85.0)
 seconds = time.perf_counter() - started
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+status = pathlib.Path("/proc/self/status")
+if status.exists():  # what getrusage gives there includes the process that started this one
+    memory = int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
+else:
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps([seconds, memory, ready, [*result[:3], *result[3]]]))
 """
 

@@ -101,6 +101,7 @@ class EntryPoint:
         try:
             decorate(self._job())()
         except KeyboardInterrupt:
+            logging.disable()  # threads may have more to say, but this is the last word
             advice = "The same command, without overwrite=true, goes on from here."
             print(f"\nStopped. {advice}", file=sys.stderr)  # noqa: T201
             logging.shutdown()

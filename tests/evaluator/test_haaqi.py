@@ -237,20 +237,23 @@ def test_gains_that_are_not_kept_are_computed_again(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's peak memory")
 def test_peak_memory_at_four_minutes() -> None:
     """Under 0.6 GB for 240 s, measured in a process of its own that finds the kernels compiled."""
     script = (
-        "import resource, sys, numpy as np\n"
+        "import pathlib, sys, numpy as np\n"
         "from clarity.evaluator.haaqi import evaluate_haaqi\n"
         "from clarity.utils.audiogram import Audiogram\n"
         "x = np.random.RandomState(0).standard_normal(int(sys.argv[1]) * 24000)\n"
         "x *= 0.05\n"
         "a = Audiogram([30] * 6, [250, 500, 1000, 2000, 4000, 6000])\n"
         "evaluate_haaqi(x, 24000, x, 24000, a, 2)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "status = pathlib.Path('/proc/self/status').read_text()\n"
+        "print(status.partition('VmHWM:')[2].split()[0])\n"
     )
     for seconds in ("1", "240"):  # a process that compiles takes 0.2 GB more
         run = subprocess.run(
             [sys.executable, "-c", script, seconds], check=True, capture_output=True, text=True
         )
-    assert int(run.stdout) / 1024 < 600
+    # Not getrusage: what that gives includes the process that started this one.
+    assert int(run.stdout.split()[-1]) / 1024 < 600

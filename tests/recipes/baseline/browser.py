@@ -17,6 +17,11 @@ from typing import Any
 
 START_LIMIT_S = 60
 
+WAIT_FOR_PAGE = """
+const done = arguments[arguments.length - 1];
+if (document.readyState === "complete") done(); else addEventListener("load", () => done());
+"""
+
 ARGUMENTS = (
     "--headless",
     "--disable-gpu",
@@ -52,7 +57,10 @@ class Browser:
         return call(method, f"{self._url}/{command}", data)
 
     def open(self, page: Path) -> None:
+        """Open a page afresh, though it may be the one that is shown, and wait for all of it."""
+        self.send("POST", "url", {"url": "about:blank"})
         self.send("POST", "url", {"url": page.resolve().as_uri()})
+        self.run_async(WAIT_FOR_PAGE)
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a JavaScript function in the page; returns what it returns."""

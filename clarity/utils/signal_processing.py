@@ -150,13 +150,7 @@ def resample(
     samples = np.asarray(signal)
     if sample_rate == new_sample_rate:
         return samples
-    if not (sample_rate > 0 and new_sample_rate > 0):
-        raise ValueError(
-            f"sampling rates must be above 0 Hz, got {sample_rate:g} and {new_sample_rate:g}"
-        )
-    if samples.ndim not in (1, 2):
-        raise ValueError(f"signal must be (samples,) or (samples, channels), got {samples.shape}")
-    samples = _as_soxr_takes_it(samples)
+    samples = _resamplable(samples, sample_rate, new_sample_rate)
     if method == "soxr":
         return soxr.resample(samples, sample_rate, new_sample_rate)
     if method == "polyphase":
@@ -183,13 +177,18 @@ def resample_blocks(
     ------
     ndarray
         The resampled signal, block after block; their lengths differ.
+
+    Raises
+    ------
+    ValueError
+        When a rate is not above 0 Hz or a block has more than two dimensions.
     """
     if sample_rate == new_sample_rate:
         yield from signal
         return
     resampler: soxr.ResampleStream | None = None
     for samples in signal:
-        block = _as_soxr_takes_it(samples)
+        block = _resamplable(samples, sample_rate, new_sample_rate)
         if resampler is None:
             n_channels = 1 if block.ndim == 1 else block.shape[1]
             resampler = soxr.ResampleStream(
@@ -200,5 +199,14 @@ def resample_blocks(
         yield resampler.resample_chunk(block[:0], last=True)
 
 
-def _as_soxr_takes_it(samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _resamplable(
+    samples: npt.NDArray[Any], sample_rate: float, new_sample_rate: float
+) -> npt.NDArray[Any]:
+    """Give samples a type that soxr takes, or refuse them or the rates."""
+    if not (sample_rate > 0 and new_sample_rate > 0):
+        raise ValueError(
+            f"sampling rates must be above 0 Hz, got {sample_rate:g} and {new_sample_rate:g}"
+        )
+    if samples.ndim not in (1, 2):
+        raise ValueError(f"signal must be (samples,) or (samples, channels), got {samples.shape}")
     return samples if samples.dtype in _SOXR_DTYPES else samples.astype(np.float64)

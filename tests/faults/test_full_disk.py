@@ -214,6 +214,7 @@ def test_a_file_in_the_place_of_the_folder_is_a_message(snippets: Undisturbed, t
     runner = snippets.runner(tmp_path / "run")
     (tmp_path / "exp").write_text("something else")
     for folder in (tmp_path / "exp", tmp_path / "exp" / "deeper"):
+        assert "no such folder" in refused(runner, "evaluate", f"path.exp_folder={folder}")
         output = refused(runner, "enhance", f"path.exp_folder={folder}")
         assert "a file is in the place of a folder" in output
     assert (tmp_path / "exp").read_text() == "something else"

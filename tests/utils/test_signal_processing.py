@@ -152,3 +152,12 @@ def test_resampling_in_blocks_is_the_same(rates, shape, dtype):
 
 def test_resampling_of_no_blocks():
     assert list(resample_blocks([], 44100, 32000)) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "rates", "message"),
+    [((9,), (44100, 0), "above 0 Hz"), ((9,), (-1, 8), "above 0 Hz"), ((3, 3, 3), (2, 1), "3, 3")],
+)
+def test_resampling_in_blocks_refuses_the_same(shape, rates, message):
+    with pytest.raises(ValueError, match=message):
+        list(resample_blocks([np.zeros(shape)], *rates))

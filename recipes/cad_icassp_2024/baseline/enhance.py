@@ -133,6 +133,21 @@ class Song:
         return [(pairs[0].scene, pairs) for pairs in scenes.values()]
 
 
+@dataclass(frozen=True)
+class LoadedSong:
+    """What is read and measured of a song before it is separated.
+
+    Attributes
+    ----------
+    mixture : Mixture
+    loudness_lufs : float
+        Integrated loudness of the mixture, which the remixes are brought to.
+    """
+
+    mixture: Mixture
+    loudness_lufs: float
+
+
 def group_by_mixture(pairs: Iterable[Pair]) -> list[Song]:
     """Put the pairs of one mixture together, whatever the order of the scene list.
 
@@ -194,40 +209,37 @@ class Enhancer:
         else:
             run_in_order(songs, self._load, self._separate, self._finish)
 
-    def _load(self, song: Song) -> tuple[Mixture, float] | None:
-        """Read a mixture and measure its loudness in LUFS."""
+    def _load(self, song: Song) -> LoadedSong | None:
         rate = self.config.sample_rate
         with self.failures.of(song.pairs):
             signal = self.dataset.read_music(song.scene, "mixture", rate)
             stem_files = {name: self.dataset.music_file(song.scene, name) for name in VDBO}
-            return Mixture(signal, rate, stem_files), integrated_loudness(signal, rate)
+            mixture = Mixture(signal, rate, stem_files)
+            return LoadedSong(mixture, integrated_loudness(signal, rate))
         return None
 
-    def _separate(
-        self, song: Song, loaded: tuple[Mixture, float] | None
-    ) -> tuple[Stems, float] | None:
+    def _separate(self, song: Song, loaded: LoadedSong | None) -> tuple[float, Stems] | None:
         if loaded is None:
             return None
-        mixture, loudness_lufs = loaded
         with self.failures.of(song.pairs):
-            return self.separator.separate(mixture), loudness_lufs
+            return loaded.loudness_lufs, self.separator.separate(loaded.mixture)
         return None
 
-    def _finish(self, song: Song, separated: tuple[Stems, float] | None) -> None:
+    def _finish(self, song: Song, separated: tuple[float, Stems] | None) -> None:
         if separated is None:
             return
-        stems, loudness_lufs = separated
+        loudness_lufs, stems = separated
         rate = self.config.sample_rate
         for scene, pairs in song.by_scene():
             with self.failures.of(pairs):
-                signal = remix_to_loudness(stems.items(), scene.gains_db, loudness_lufs, rate)
-                self._finish_scene(signal, pairs)
+                remix = remix_to_loudness(stems.items(), scene.gains_db, loudness_lufs, rate)
+                self._finish_scene(remix, pairs)
 
-    def _finish_scene(self, signal: np.ndarray, pairs: Sequence[Pair]) -> None:
+    def _finish_scene(self, remix: np.ndarray, pairs: Sequence[Pair]) -> None:
         def finish(pair: Pair) -> bool:
             self.stop.check()
             with self.failures.of([pair]):
-                self._finish_pair(signal, pair)
+                self._finish_pair(remix, pair)
                 return True
             return False
 
@@ -237,12 +249,12 @@ class Enhancer:
 
         n_workers = self.n_cores
         if self.config.apply_compressor:  # which needs whole signals in memory
-            n_workers = n_side_by_side(n_workers, len(signal) / self.config.sample_rate)
+            n_workers = n_side_by_side(n_workers, len(remix) / self.config.sample_rate)
         run_side_by_side(pairs, finish, note, n_workers, self.stop)
 
-    def _finish_pair(self, signal: np.ndarray, pair: Pair) -> None:
+    def _finish_pair(self, remix: np.ndarray, pair: Pair) -> None:
         amplified = amplify_in_pieces(
-            signal,
+            remix,
             NALR(self.config.nalr.nfir, self.config.nalr.sample_rate),
             make_compressor(self.config),
             pair.listener,

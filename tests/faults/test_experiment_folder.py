@@ -15,10 +15,10 @@ import pytest
 from clarity.separation.base import VDBO, Mixture
 from clarity.separation.cache import CachedSeparator
 from clarity.utils.results_support import ResultsFile
-from recipes.cad_icassp_2024.baseline.experiment import Batch, Experiment
-from recipes.cad_icassp_2024.disk import require_space
-from recipes.cad_icassp_2024.entry import _LogFile
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.entry import _LogFile
+from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import soundfile
 from hydra.core.singleton import Singleton
 
 from recipes.cad_icassp_2024.baseline import enhance
-from recipes.cad_icassp_2024.dataset import SONG_FILES, Dataset
-from recipes.cad_icassp_2024.errors import RecipeError
-from recipes.cad_icassp_2024.metadata import MAX_LINES_PER_KIND
+from recipes.cad_icassp_2024.data.dataset import SONG_FILES, Dataset
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.metadata import MAX_LINES_PER_KIND
 from tests.recipes.test_dataset import data_paths, load
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 

@@ -12,9 +12,9 @@ import soundfile
 import soxr
 from hydra import compose, initialize_config_dir
 
-import recipes.cad_icassp_2024.entry  # noqa: F401 - tells Hydra the schemas
-from recipes.cad_icassp_2024.audio_files import OnDisk
-from recipes.cad_icassp_2024.dataset import (
+import recipes.cad_icassp_2024.runs.entry  # noqa: F401 - tells Hydra the schemas
+from recipes.cad_icassp_2024.data.audio_files import OnDisk
+from recipes.cad_icassp_2024.data.dataset import (
     SONG_FILES,
     DataPaths,
     Dataset,
@@ -22,7 +22,7 @@ from recipes.cad_icassp_2024.dataset import (
     seed_for,
     set_song_seed,
 )
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from tests.conftest import ROOT
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 

@@ -1,9 +1,6 @@
 """The auditory periphery of Kates & Arehart: one module a stage.
 
-In the order in which a signal meets them: `resampling` to 24 kHz, `alignment` of the two signals,
-`middle_ear`, `gammatone` filter bank with `hearing_loss`, outer-hair-cell `compression`,
-`band_alignment`, inner-hair-cell `adaptation`, threshold `noise`. `cochlea` runs them hop by hop,
-four bands at a time, so that nothing of the size bands x samples is ever held in memory.
+`hearing_loss` and `resampling` are here; the other stages are in `clarity.evaluator.engine`.
 
 References
 ----------

@@ -25,30 +25,30 @@ from clarity.utils.audiogram import Listener
 from clarity.utils.flac_encoder import save_flac_blocks, save_flac_signal
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
-from recipes.cad_icassp_2024.baseline.experiment import (
-    Experiment,
-    enhance_settings,
-    remove_leftovers,
-)
-from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
 from recipes.cad_icassp_2024.baseline.hearing_aid import (
     amplify_in_pieces,
     process_remix_for_listener,
 )
-from recipes.cad_icassp_2024.baseline.pipeline import (
+from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.baseline.separators import build_separator
+from recipes.cad_icassp_2024.data.dataset import Dataset, Pair, Scene
+from recipes.cad_icassp_2024.runs.config import Config
+from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.experiment import (
+    Experiment,
+    enhance_settings,
+    remove_leftovers,
+)
+from recipes.cad_icassp_2024.runs.failures import Failures, usable_pairs
+from recipes.cad_icassp_2024.runs.parallel import (
     Stop,
     n_side_by_side,
     run_in_order,
     run_overlapped,
     run_side_by_side,
 )
-from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
-from recipes.cad_icassp_2024.baseline.run import Run, open_run
-from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.config import Config
-from recipes.cad_icassp_2024.dataset import Dataset, Pair, Scene
-from recipes.cad_icassp_2024.disk import require_space
-from recipes.cad_icassp_2024.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.run import Run, open_run
 
 __all__ = ["decompose_signal", "enhance", "process_remix_for_listener", "save_flac_signal"]
 

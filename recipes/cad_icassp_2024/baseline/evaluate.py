@@ -22,7 +22,25 @@ from clarity.utils.file_io import read_signal
 from clarity.utils.flac_encoder import read_flac_signal
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.signal_processing import compute_rms, resample
-from recipes.cad_icassp_2024.baseline.experiment import (
+from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
+from recipes.cad_icassp_2024.baseline.remix import (
+    apply_gains,
+    level_normalisation,
+    remix_stems,
+    remix_to_loudness,
+)
+from recipes.cad_icassp_2024.data.dataset import (
+    Dataset,
+    Pair,
+    Scene,
+    seed_for,
+    set_song_seed,
+)
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import Config, OnError
+from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.experiment import (
     Experiment,
     Row,
     evaluate_settings,
@@ -31,27 +49,9 @@ from recipes.cad_icassp_2024.baseline.experiment import (
     remove_leftovers,
     write_scores,
 )
-from recipes.cad_icassp_2024.baseline.failures import Failures, usable_pairs
-from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
-from recipes.cad_icassp_2024.baseline.pipeline import Kept, Stop, n_side_by_side, run_side_by_side
-from recipes.cad_icassp_2024.baseline.remix import (
-    apply_gains,
-    level_normalisation,
-    remix_stems,
-    remix_to_loudness,
-)
-from recipes.cad_icassp_2024.baseline.run import Run, open_run
-from recipes.cad_icassp_2024.config import Config, OnError
-from recipes.cad_icassp_2024.dataset import (
-    Dataset,
-    Pair,
-    Scene,
-    seed_for,
-    set_song_seed,
-)
-from recipes.cad_icassp_2024.disk import require_space
-from recipes.cad_icassp_2024.entry import EntryPoint
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.runs.failures import Failures, usable_pairs
+from recipes.cad_icassp_2024.runs.parallel import Kept, Stop, n_side_by_side, run_side_by_side
+from recipes.cad_icassp_2024.runs.run import Run, open_run
 
 __all__ = [
     "apply_gains",

@@ -11,7 +11,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.baseline.evaluate import log_summary
-from recipes.cad_icassp_2024.baseline.experiment import (
+from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import Config, as_config
+from recipes.cad_icassp_2024.runs.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.experiment import (
     SCORE_COLUMNS,
     Batch,
     Experiment,
@@ -19,10 +23,6 @@ from recipes.cad_icassp_2024.baseline.experiment import (
     read_scores,
     write_scores,
 )
-from recipes.cad_icassp_2024.config import Config, as_config
-from recipes.cad_icassp_2024.dataset import DataPaths, Dataset, Pair
-from recipes.cad_icassp_2024.entry import EntryPoint
-from recipes.cad_icassp_2024.errors import RecipeError
 
 log = logging.getLogger(__name__)
 

@@ -9,24 +9,24 @@ from pathlib import Path
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from recipes.cad_icassp_2024.baseline.reporting.figures import Plot
-from recipes.cad_icassp_2024.baseline.reporting.page import Page, write_page
-from recipes.cad_icassp_2024.baseline.reporting.players import (
+from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.reporting.figures import Plot
+from recipes.cad_icassp_2024.reporting.page import Page, write_page
+from recipes.cad_icassp_2024.reporting.players import (
     Extremes,
     find_extremes,
     write_players,
 )
-from recipes.cad_icassp_2024.baseline.reporting.plots import make_audiogram, make_plots
-from recipes.cad_icassp_2024.baseline.reporting.results import load_results
-from recipes.cad_icassp_2024.baseline.reporting.statistics import (
+from recipes.cad_icassp_2024.reporting.plots import make_audiogram, make_plots
+from recipes.cad_icassp_2024.reporting.results import load_results
+from recipes.cad_icassp_2024.reporting.statistics import (
     paired_differences,
     summarise,
     terminal_table,
 )
-from recipes.cad_icassp_2024.config import Config, as_config
-from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
-from recipes.cad_icassp_2024.entry import EntryPoint
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import Config, as_config
+from recipes.cad_icassp_2024.runs.entry import EntryPoint
 
 log = logging.getLogger(__name__)
 

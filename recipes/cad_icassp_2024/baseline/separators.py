@@ -15,8 +15,8 @@ from hydra.utils import instantiate
 from clarity.separation.base import Separator
 from clarity.separation.cache import CachedSeparator
 from clarity.separation.segmented import SegmentedSeparator
-from recipes.cad_icassp_2024.config import SeparatorConfig
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import SeparatorConfig
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from recipes.cad_icassp_2024.config import as_config, described, section
-from recipes.cad_icassp_2024.dataset import existing_root
+from recipes.cad_icassp_2024.data.dataset import existing_root
+from recipes.cad_icassp_2024.runs.config import as_config, described, section
 
 
 @dataclass

@@ -20,18 +20,17 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from clarity.utils.file_io import write_signal
-from recipes.cad_icassp_2024 import metadata
-from recipes.cad_icassp_2024.audio_files import (
+from recipes.cad_icassp_2024.data import metadata
+from recipes.cad_icassp_2024.data.audio_files import (
     OnDisk,
     audio_problems,
     find_on_disk,
     read_stereo,
     song_problems,
 )
-from recipes.cad_icassp_2024.dataset import SONG_FILES, mixture_id
-from recipes.cad_icassp_2024.disk import require_space
-from recipes.cad_icassp_2024.entry import EntryPoint
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.dataset import SONG_FILES, mixture_id
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.metadata import Problems, SceneEntry, Table
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_train_scenes import (
     check_generated,
@@ -43,7 +42,8 @@ from recipes.cad_icassp_2024.generate_dataset.hrtf import (
     load_hrtf_signals,
     normalise_lufs_level,
 )
-from recipes.cad_icassp_2024.metadata import Problems, SceneEntry, Table
+from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.entry import EntryPoint
 
 __all__ = [
     "apply_hrtf",

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from clarity.utils.file_io import write_json
-from recipes.cad_icassp_2024 import metadata
-from recipes.cad_icassp_2024.audio_files import find_on_disk
-from recipes.cad_icassp_2024.dataset import set_song_seed
-from recipes.cad_icassp_2024.entry import EntryPoint
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data import metadata
+from recipes.cad_icassp_2024.data.audio_files import find_on_disk
+from recipes.cad_icassp_2024.data.dataset import set_song_seed
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.metadata import Problems
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
-from recipes.cad_icassp_2024.metadata import Problems
+from recipes.cad_icassp_2024.runs.entry import EntryPoint
 
 logger = logging.getLogger(__name__)
 

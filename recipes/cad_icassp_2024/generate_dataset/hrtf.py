@@ -12,8 +12,8 @@ import numpy.typing as npt
 import scipy.signal
 
 from clarity.utils.loudness import SILENCE_LUFS, integrated_loudness
-from recipes.cad_icassp_2024.audio_files import OnDisk, read_stereo
-from recipes.cad_icassp_2024.metadata import hrtf_file_name
+from recipes.cad_icassp_2024.data.audio_files import OnDisk, read_stereo
+from recipes.cad_icassp_2024.data.metadata import hrtf_file_name
 
 FloatArray = npt.NDArray[np.float64]
 

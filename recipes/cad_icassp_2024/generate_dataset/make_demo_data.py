@@ -18,8 +18,9 @@ import numpy as np
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
 from clarity.utils.file_io import atomic_path, write_json, write_signal
-from recipes.cad_icassp_2024.dataset import MIXTURE
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.dataset import MIXTURE
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.metadata import hrtf_file_name
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import (
     plan_songs,
@@ -27,7 +28,6 @@ from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import (
 )
 from recipes.cad_icassp_2024.generate_dataset.generate_train_scenes import draw_scenes
 from recipes.cad_icassp_2024.generate_dataset.spherical_head import spherical_head_hrir
-from recipes.cad_icassp_2024.metadata import hrtf_file_name
 
 logger = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from recipes.cad_icassp_2024.config import Config, as_config, describe
-from recipes.cad_icassp_2024.entry import (
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import Config, as_config, describe
+from recipes.cad_icassp_2024.runs.entry import (
     CONFIG_DIR,
     command_line_problems,
     composed_defaults,
     translate_overrides,
 )
-from recipes.cad_icassp_2024.errors import RecipeError
 
 
 def config_of(*overrides: str) -> Config:

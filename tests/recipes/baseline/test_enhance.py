@@ -17,12 +17,12 @@ from recipes.cad_icassp_2024.baseline.enhance import (
     enhance,
     group_by_mixture,
 )
-from recipes.cad_icassp_2024.baseline.experiment import Experiment
-from recipes.cad_icassp_2024.baseline.failures import Failures
 from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.config import OnError
-from recipes.cad_icassp_2024.dataset import DataPaths, Dataset
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import OnError
+from recipes.cad_icassp_2024.runs.experiment import Experiment
+from recipes.cad_icassp_2024.runs.failures import Failures
 from tests.recipes.baseline.helpers import make_config
 
 

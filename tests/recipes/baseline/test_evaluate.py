@@ -20,8 +20,8 @@ from recipes.cad_icassp_2024.baseline.evaluate import (
 )
 from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
 from recipes.cad_icassp_2024.baseline.report import report
-from recipes.cad_icassp_2024.dataset import set_song_seed
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.dataset import set_song_seed
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from tests.recipes.baseline.helpers import make_config
 from tests.recipes.tiny_dataset import pick_samples
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from recipes.cad_icassp_2024.baseline.pipeline import (
+from recipes.cad_icassp_2024.runs.parallel import (
     Interrupted,
     Kept,
     Stop,

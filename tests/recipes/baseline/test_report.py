@@ -19,21 +19,21 @@ from clarity.utils.audiogram import Audiogram
 from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
 from recipes.cad_icassp_2024.baseline.remix import apply_gains, remix_stems
 from recipes.cad_icassp_2024.baseline.report import report, report_file
-from recipes.cad_icassp_2024.baseline.reporting.figures import PAPER, svg_markup
-from recipes.cad_icassp_2024.baseline.reporting.page import gains_text, rate_text
-from recipes.cad_icassp_2024.baseline.reporting.players import (
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.reporting.figures import PAPER, svg_markup
+from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
+from recipes.cad_icassp_2024.reporting.players import (
     clipping_rate,
     find_extremes,
     reference_for_listener,
 )
-from recipes.cad_icassp_2024.baseline.reporting.plots import (
+from recipes.cad_icassp_2024.reporting.plots import (
     draw_audiogram,
     draw_gain,
     draw_left_right,
     draw_severity,
 )
-from recipes.cad_icassp_2024.baseline.reporting.results import load_results, pure_tone_average
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.reporting.results import load_results, pure_tone_average
 from tests.recipes.baseline.helpers import run_script
 from tests.recipes.baseline.report_data import (
     load,

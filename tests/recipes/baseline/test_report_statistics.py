@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recipes.cad_icassp_2024.baseline.reporting import statistics
-from recipes.cad_icassp_2024.baseline.reporting.statistics import (
+from recipes.cad_icassp_2024.reporting import statistics
+from recipes.cad_icassp_2024.reporting.statistics import (
     MIN_SONGS,
     Interval,
     PairedDifference,
@@ -18,7 +18,7 @@ from recipes.cad_icassp_2024.baseline.reporting.statistics import (
     summarise,
     terminal_table,
 )
-from recipes.cad_icassp_2024.baseline.reporting.verdict import method, share_text, verdict
+from recipes.cad_icassp_2024.reporting.verdict import method, share_text, verdict
 
 Z_95 = 1.959964  # the normal distribution's quantile at 97.5 %
 

@@ -12,7 +12,7 @@ import pyloudnorm
 import pytest
 import soundfile
 
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.config import generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import (
     apply_hrtf,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from recipes.cad_icassp_2024.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.config import as_generate_config, generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_train_scenes import (
     choose_samples,

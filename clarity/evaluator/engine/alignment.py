@@ -1,0 +1,205 @@
+"""Alignment of the whole signals in time, and removal of silence at the ends."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
+from clarity.evaluator.engine.jit import kernel
+
+_DISPERSION_S = 0.002
+_SILENCE_RATIO = 0.001
+_SMALLEST_ENERGY = 1e-200
+_TURN_BLOCK = 32
+
+
+def audible_span(reference: NDArray[np.float64]) -> slice:
+    """Find what lies between the ends where a signal stays below a thousandth of its peak.
+
+    Parameters
+    ----------
+    reference : ndarray, shape (samples,)
+        Reference at 24 kHz, as long as the processed signal.
+
+    Returns
+    -------
+    slice
+        Empty when the reference is silent.
+    """
+    threshold = _SILENCE_RATIO * max(reference.max(), -reference.min())
+    audible = (reference > threshold) | (reference < -threshold)
+    if not audible.any():
+        return slice(0, 0)
+    return slice(int(np.argmax(audible)), reference.size - int(np.argmax(audible[::-1])))
+
+
+def align_and_prune(
+    reference: NDArray[np.float64],
+    processed: NDArray[np.float64],
+    span: slice,
+    n_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Line the processed signal up with the reference and drop silent ends.
+
+    The processed signal moves by the peak of the cross-correlation, less 2 ms that the dispersion
+    of the cochlea may need.
+
+    Parameters
+    ----------
+    reference, processed : ndarray, shape (samples,)
+        Signals at 24 kHz, of one length.
+    span : slice
+        What is to be left, see `audible_span`.
+    n_threads : int
+        Threads to use.
+
+    Returns
+    -------
+    reference, processed : ndarray, shape (samples left,)
+        Aligned signals.
+    """
+    delay = _delay(reference, processed, n_threads) - round(_DISPERSION_S * SAMPLE_RATE_HZ)
+    return reference[span], shifted(processed, delay, span.start, span.stop)
+
+
+def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray[np.float64]:
+    """Take samples first + delay to end + delay of a signal that is 0 outside its ends."""
+    y = np.zeros(end - first)
+    start = max(first + delay, 0)
+    stop = min(end + delay, x.size)
+    if start < stop:
+        y[start - delay - first : stop - delay - first] = x[start:stop]
+    return y
+
+
+def _delay(reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int) -> int:
+    """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last.
+
+    A cyclic correlation c+[d] = c[d] + c[d - m] of m >= n points and a negacyclic one,
+    c-[d] = c[d] - c[d - m], hold all lags of the linear correlation c, each in half the memory.
+    """
+    cyclic = _half_correlation(reference, processed, False, n_threads).real.copy()
+    negacyclic = _half_correlation(reference, processed, True, n_threads).real
+    return _last_peak(cyclic, negacyclic, reference.size)
+
+
+def _half_correlation(
+    reference: NDArray[np.float64],
+    processed: NDArray[np.float64],
+    negacyclic: bool,
+    n_threads: int,
+) -> NDArray[np.complex128]:
+    """Cyclic or negacyclic correlation of m points, as the real part of the result.
+
+    Negacyclic means: from the spectra between the bins, at frequencies (k + 1/2)/m, which are the
+    bins of the signals times exp(-j pi n/m).
+
+    The transform of m = rows x columns points goes by columns, then by rows (Bailey 1990), which
+    keeps to the cache, needs no large tables and runs on several threads. Bin k lies in row
+    k % rows and column k // rows.
+    """
+    n = reference.size
+    n_rows = fft.next_fast_len(math.ceil(math.sqrt(n)))
+    n_columns = fft.next_fast_len(math.ceil(n / n_rows))
+    m = n_rows * n_columns
+    z = np.zeros((n_rows, n_columns), np.complex128)
+    flat = z.reshape(-1)
+    signals = (reference, processed)
+    # Signals of like level keep the packed transform precise; a power of two loses nothing.
+    energies = np.maximum([np.einsum("i,i", x, x) for x in signals], _SMALLEST_ENERGY)
+    scale = 2.0 ** np.rint(0.5 * np.log2(energies[0] / energies[1]))
+    _pack(reference, processed, reference.mean(), processed.mean(), scale, flat)
+    turn = np.pi / m if negacyclic else 0.0
+    _turn(flat, -turn)
+    z = fft.fft(z, axis=0, overwrite_x=True, workers=n_threads)
+    _turn_rows(z, -2.0 * np.pi / m)
+    z = fft.fft(z, axis=1, overwrite_x=True, workers=n_threads)
+    _cross_spectrum(z, 1 if negacyclic else 0)
+    z = fft.ifft(z, axis=1, overwrite_x=True, workers=n_threads)
+    _turn_rows(z, 2.0 * np.pi / m)
+    z = fft.ifft(z, axis=0, overwrite_x=True, workers=n_threads)
+    flat = z.reshape(-1)
+    _turn(flat, turn)
+    return flat
+
+
+@kernel
+def _pack(
+    reference: NDArray[np.float64],
+    processed: NDArray[np.float64],
+    reference_mean: float,
+    processed_mean: float,
+    scale: float,
+    z: NDArray[np.complex128],
+) -> None:
+    """Both real signals as one complex signal r + j p."""
+    for n in range(reference.size):
+        z[n] = complex(reference[n] - reference_mean, scale * (processed[n] - processed_mean))
+
+
+@kernel
+def _turn(z: NDArray[np.complex128], angle: float) -> None:
+    """Multiply by exp(j angle n), in place; each angle is the sum of a coarse and a fine one."""
+    if angle == 0.0:
+        return
+    fine = np.exp(1j * angle * np.arange(_TURN_BLOCK))
+    for first in range(0, z.size, _TURN_BLOCK):
+        coarse = np.exp(1j * angle * first)
+        block = z[first : first + _TURN_BLOCK]
+        for i in range(block.size):
+            block[i] *= coarse * fine[i]
+
+
+@kernel
+def _turn_rows(z: NDArray[np.complex128], angle: float) -> None:
+    """Multiply row i, column j by exp(j angle i j), in place."""
+    for row in range(z.shape[0]):
+        _turn(z[row], angle * row)
+
+
+@kernel
+def _cross_spectrum(z: NDArray[np.complex128], offset: int) -> None:
+    """Turn the spectrum Z of r + j p into the cross-spectrum of r and p, in place.
+
+    conj(R) P is Im(Z[k] Z[-k])/2 - j (|Z[k]|^2 - |Z[-k]|^2)/4. With an offset of 1, the bin at the
+    negative frequency of k is not -k but -k - 1.
+    """
+    n_rows, n_columns = z.shape
+    for row in range(n_rows):
+        # The mirror of bin k = row + n_rows * column, with a carry from row to column.
+        other_row = (n_rows - row - offset) % n_rows
+        carry = 1 if row + offset > 0 else 0
+        if other_row < row:
+            continue
+        for column in range(n_columns):
+            other_column = n_columns - column - carry
+            if other_column == n_columns:
+                other_column = 0
+            if other_row == row and other_column < column:
+                continue
+            a, b = z[row, column], z[other_row, other_column]
+            real = 0.5 * (a.real * b.imag + a.imag * b.real)
+            imag = 0.25 * (b.real * b.real + b.imag * b.imag - a.real * a.real - a.imag * a.imag)
+            z[row, column] = complex(real, imag)
+            z[other_row, other_column] = complex(real, -imag)
+
+
+@kernel
+def _last_peak(cyclic: NDArray[np.float64], negacyclic: NDArray[np.float64], n: int) -> int:
+    """Lag of the largest magnitude, of lags -(n-1)..n-1; of equal ones the last."""
+    m = cyclic.size
+    highest = -1.0
+    peak_lag = 0
+    for lag in range(1 - n, 0):
+        value = abs(cyclic[m + lag] - negacyclic[m + lag])
+        if value >= highest:
+            highest, peak_lag = value, lag
+    for lag in range(n):
+        value = abs(cyclic[lag] + negacyclic[lag])
+        if value >= highest:
+            highest, peak_lag = value, lag
+    return peak_lag

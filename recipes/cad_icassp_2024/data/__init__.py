@@ -1,0 +1,1 @@
+"""The data: scenes, listeners and songs, their files found, checked and read."""

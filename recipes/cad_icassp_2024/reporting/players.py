@@ -1,0 +1,239 @@
+"""The pairs to look at and to listen to: the worst and the best of each separator."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from tqdm import tqdm
+
+from clarity.enhancer.nalr import NALR
+from clarity.separation.base import VDBO
+from clarity.utils.file_io import atomic_path
+from clarity.utils.flac_encoder import save_flac_signal
+from clarity.utils.loudness import integrated_loudness
+from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
+from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair, Scene
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.reporting.results import Results
+from recipes.cad_icassp_2024.runs.config import Config
+
+log = logging.getLogger(__name__)
+
+N_SHOWN = 10
+FULL_SCALE = (-32768, 32767)
+LOUDEST = 32767 / 32768  # the largest sample that 16 bits hold
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair that is shown by itself.
+
+    Attributes
+    ----------
+    separator : str
+    pair : Pair
+    score, left_score, right_score : float
+    clipping_rate : float or None
+        As `clipping_rate` gives it; None when the enhanced signal is not there.
+    signal_file : Path
+        The enhanced signal.
+    """
+
+    separator: str
+    pair: Pair
+    score: float
+    left_score: float
+    right_score: float
+    clipping_rate: float | None
+    signal_file: Path
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The pairs at both ends of a separator's scores.
+
+    Attributes
+    ----------
+    separator : str
+    worst, best : tuple of Example
+        The lowest score first; the highest score first. No pair is in both.
+    """
+
+    separator: str
+    worst: tuple[Example, ...]
+    best: tuple[Example, ...]
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """All of them."""
+        return self.worst + self.best
+
+
+@dataclass(frozen=True)
+class Player:
+    """A sound in the page.
+
+    Attributes
+    ----------
+    label : str
+        What is to be heard.
+    file : Path
+        Where it lies.
+    gain_db : float
+        How much softer or louder than the original the file is, in dB.
+    """
+
+    label: str
+    file: Path
+    gain_db: float = 0.0
+
+
+Players = dict[tuple[str, str], list[Player]]
+"""The sounds of examples, by separator and `Pair.id`."""
+
+
+def clipping_rate(path: Path) -> float | None:
+    """Return the share of a 16-bit file's samples that lie at full scale, in all channels.
+
+    Parameters
+    ----------
+    path : Path
+        An enhanced signal.
+
+    Returns
+    -------
+    float or None
+        From 0 to 1; None when there is no such file.
+
+    Raises
+    ------
+    RecipeError
+        When the file cannot be read as audio.
+    """
+    if not path.is_file():
+        return None
+    try:
+        samples, _ = soundfile.read(path, dtype="int16", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise RecipeError(f"{path}: cannot be read as audio ({error})") from error
+    return float(np.isin(samples, FULL_SCALE).mean()) if samples.size else 0.0
+
+
+def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> Extremes:
+    """Find the worst and the best pairs of a separator.
+
+    Parameters
+    ----------
+    results : Results
+    separator : str
+    n_shown : int
+        How many of each; fewer when there are not twice as many pairs.
+
+    Returns
+    -------
+    Extremes
+    """
+    rows = results.of(separator).sort_values("score", kind="stable")
+    n_worst = min(n_shown, len(rows) // 2)
+    n_best = min(n_shown, len(rows) - n_worst)
+    experiment = results.experiments[separator]
+
+    def examples(chosen: Iterable[dict]) -> Iterable[Example]:
+        for row in chosen:
+            pair = results.pair(row["scene"], row["listener"])
+            path = experiment.signal_file(pair)
+            scores = (row["score"], row["left_score"], row["right_score"])
+            yield Example(separator, pair, *scores, clipping_rate(path), path)
+
+    worst = rows.head(n_worst).to_dict("records")
+    best = rows.tail(n_best).iloc[::-1].to_dict("records")
+    return Extremes(separator, tuple(examples(worst)), tuple(examples(best)))
+
+
+def write_players(
+    config: Config, results: Results, examples: Sequence[Example], folder: Path
+) -> Players:
+    """Write what can be listened to of each example.
+
+    Parameters
+    ----------
+    config : Config
+        Rates and the NAL-R filter, as in the evaluation.
+    results : Results
+    examples : sequence of Example
+    folder : Path
+        Where the files go.
+
+    Returns
+    -------
+    dict
+        Reference, mixture and enhanced signal, by separator and `Pair.id`.
+
+    Raises
+    ------
+    RecipeError
+        When music is missing.
+    """
+    dataset, rate = results.dataset, config.sample_rate
+    written: dict[Path, Player] = {}
+    players: Players = {}
+    for example in tqdm(examples, desc="audio", unit="pair", disable=None):
+        pair = example.pair
+        reference = folder / f"{pair.id}_reference.flac"
+        mixture = folder / f"{pair.scene.id}_mixture.flac"
+        if reference not in written:
+            signal = reference_for_listener(config, dataset, pair)
+            written[reference] = _write(reference, signal, rate, "reference")
+        if mixture not in written:
+            signal = dataset.read_music(pair.scene, MIXTURE, rate)
+            written[mixture] = _write(mixture, signal, rate, "mixture")
+        players[example.separator, pair.id] = [written[reference], written[mixture]]
+        if example.signal_file.is_file():
+            number = results.separators.index(example.separator) + 1
+            enhanced = folder / f"{pair.id}_enhanced_{number}.flac"
+            with atomic_path(enhanced) as temporary:
+                shutil.copyfile(example.signal_file, temporary)
+            players[example.separator, pair.id].append(Player("enhanced", enhanced))
+    return players
+
+
+def reference_for_listener(config: Config, dataset: Dataset, pair: Pair) -> npt.NDArray[np.float64]:
+    """Return what the enhanced signal is compared with: the remix of the true stems, amplified.
+
+    Parameters
+    ----------
+    config : Config
+    dataset : Dataset
+    pair : Pair
+
+    Returns
+    -------
+    ndarray, shape (samples + nalr.nfir, 2)
+        Left ear, right ear, at ``sample_rate``.
+    """
+    remix = _true_remix(config, dataset, pair.scene)
+    nalr = NALR(config.nalr.nfir, config.nalr.sample_rate)
+    return process_remix_for_listener(remix, nalr, None, pair.listener)
+
+
+def _true_remix(config: Config, dataset: Dataset, scene: Scene) -> npt.NDArray[np.float64]:
+    rate = config.sample_rate
+    loudness_lufs = integrated_loudness(dataset.read_music(scene, MIXTURE, rate), rate)
+    stems = ((name, dataset.read_music(scene, name, rate)) for name in VDBO)
+    return remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
+
+
+def _write(path: Path, signal: np.ndarray, sample_rate: int, label: str) -> Player:
+    """Write a FLAC file, softer where it would clip: the reference is judged without clipping."""
+    peak = float(np.max(np.abs(signal), initial=0.0))
+    gain = min(1.0, LOUDEST / peak) if peak else 1.0
+    save_flac_signal(signal * gain, path, sample_rate)
+    return Player(label, path, 20 * float(np.log10(gain)))

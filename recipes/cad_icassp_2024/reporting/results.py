@@ -1,0 +1,229 @@
+"""The scores of several experiments beside what the metadata knows of their pairs."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clarity.separation.base import VDBO
+from clarity.utils.audiogram import Audiogram, Listener
+from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.experiment import (
+    SCORE_COLUMNS,
+    Batch,
+    Experiment,
+    read_scores,
+)
+
+log = logging.getLogger(__name__)
+
+EARS = ("left", "right")
+NUMBERS = ("left_score", "right_score", "score")
+
+PURE_TONE_FREQUENCIES_HZ = (500.0, 1000.0, 2000.0, 4000.0)
+"""Frequencies of the pure-tone average (World Health Organization, World Report on
+Hearing, 2021)."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a report is about.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    experiments : dict of str to Experiment
+        By the name of their separator, in the order in which they were given.
+    scores : DataFrame
+        A row for every separator and pair: ``separator``, ``scene``, ``song``, ``listener``,
+        ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in dB HL,
+        ``left_severity`` and ``right_severity``; the requested gain of each stem in dB.
+    n_left_out : int
+        Rows without a number for a score.
+    """
+
+    dataset: Dataset
+    experiments: dict[str, Experiment]
+    scores: pd.DataFrame
+    n_left_out: int = 0
+
+    @property
+    def separators(self) -> list[str]:
+        """Names of the separators, in order."""
+        return list(self.experiments)
+
+    def pair(self, scene: str, listener: str) -> Pair:
+        """Return a pair by the ids in its row."""
+        return Pair(self.dataset.scenes[scene], self.dataset.listeners[listener])
+
+    def of(self, separator: str) -> pd.DataFrame:
+        """Return the rows of one separator."""
+        return self.scores[self.scores["separator"] == separator]
+
+    def ears(self) -> pd.DataFrame:
+        """Return a row for every separator, pair and ear.
+
+        Returns
+        -------
+        DataFrame
+            ``separator``, ``song``, ``score``, ``pta`` (dB HL), ``severity``.
+        """
+        columns = {f"{{}}_{name}": name for name in ("score", "pta", "severity")}
+        parts = []
+        for ear in EARS:
+            names = {column.format(ear): name for column, name in columns.items()}
+            kept = self.scores[["separator", "song", *names]]
+            parts.append(kept.rename(columns=names))
+        return pd.concat(parts, ignore_index=True)
+
+
+def pure_tone_average(audiogram: Audiogram) -> float:
+    """Return the mean level at 0.5, 1, 2 and 4 kHz in dB HL.
+
+    Frequencies that were not measured are interpolated, as `Audiogram.resample` does it.
+
+    Parameters
+    ----------
+    audiogram : Audiogram
+        Of one ear.
+    """
+    return float(audiogram.resample(PURE_TONE_FREQUENCIES_HZ).levels.mean())
+
+
+def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
+    """Read the scores of experiments and look their pairs up in the metadata.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folders : sequence of Path
+        Experiment folders.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    RecipeError
+        When a folder has no scores, or scores of pairs that are not in the data set.
+    """
+    experiments = _named([Experiment(folder) for folder in folders])
+    tables = {name: _read_table(experiment) for name, experiment in experiments.items()}
+    for name, table in tables.items():
+        experiments[name].require_current_scores()
+        _check_pairs(experiments[name].scores_file(Batch()), table, dataset)
+    scores = pd.concat(
+        [table.assign(separator=name) for name, table in tables.items()], ignore_index=True
+    )
+    complete = scores.loc[np.isfinite(scores[list(NUMBERS)].to_numpy()).all(axis=1)]
+    n_left_out = len(scores) - len(complete)
+    if n_left_out:
+        log.warning("%d rows have no number for a score and are left out", n_left_out)
+    empty = [name for name in experiments if name not in set(complete["separator"])]
+    if empty:
+        path = experiments[empty[0]].scores_file(Batch())
+        raise RecipeError(f"{path} holds no scores: run evaluate.py with this path.exp_folder")
+    return Results(dataset, experiments, _with_metadata(complete, dataset), n_left_out)
+
+
+def _named(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
+    """Name experiments after their separators, and after their folders where two have one name."""
+    models = []
+    for experiment in experiments:
+        settings = experiment.record("enhance") or {}
+        models.append(str(settings.get("separator.model", experiment.folder.resolve().name)))
+    count = Counter(models)
+    names = Counter(
+        (model, experiment.folder.name)
+        for model, experiment in zip(models, experiments, strict=True)
+    )
+    named: dict[str, Experiment] = {}
+    for model, experiment in zip(models, experiments, strict=True):
+        folder = experiment.folder
+        shown = folder.name if names[model, folder.name] == 1 else folder
+        name = model if count[model] == 1 else f"{model} ({shown})"
+        if name in named:
+            raise RecipeError(f"{experiment.folder} is given twice: correct report.folders")
+        named[name] = experiment
+    return named
+
+
+def _read_table(experiment: Experiment) -> pd.DataFrame:
+    path = experiment.scores_file(Batch())
+    if not path.is_file():
+        raise RecipeError(_no_scores(experiment.folder, path))
+    table = pd.DataFrame(read_scores(path), columns=list(SCORE_COLUMNS))
+    table[list(NUMBERS)] = table[list(NUMBERS)].astype(float)
+    return table
+
+
+def _no_scores(folder: Path, path: Path) -> str:
+    if not folder.is_dir():
+        return (
+            f"{folder}: no such folder; name experiment folders with "
+            "'report.folders=[exp/hpss,exp/oracle]', or one with path.exp_folder=FOLDER"
+        )
+    batches = sorted(file.name for file in folder.glob("scores_*-*.csv"))
+    if batches:
+        return (
+            f"{path}: no such file, but there is {batches[0]}: join the batches with "
+            f"merge_batches_results.py path.exp_folder={folder} first"
+        )
+    return (
+        f"{path}: no such file; run evaluate.py with path.exp_folder={folder} first, or name "
+        "experiment folders with 'report.folders=[exp/hpss,exp/oracle]'"
+    )
+
+
+def _check_pairs(path: Path, table: pd.DataFrame, dataset: Dataset) -> None:
+    doubled = table[table.duplicated(["scene", "listener"])]
+    if len(doubled):
+        row = doubled.iloc[0]
+        raise RecipeError(
+            f"{path} has {row['scene']} with {row['listener']} more than once; remove one of the "
+            "lines"
+        )
+    for column, known in (("scene", dataset.scenes), ("listener", dataset.listeners)):
+        unknown = sorted(set(table[column]) - set(known))
+        if unknown:
+            raise RecipeError(
+                f"{path}: {column} {unknown[0]} is not in the metadata of split "
+                f"'{dataset.paths.split}' in {dataset.paths.metadata_dir}; give the path.root and "
+                "path.split that the scores were made with"
+            )
+
+
+def _with_metadata(scores: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    scenes = pd.DataFrame.from_dict(
+        {
+            name: {"song": scene.song, "head_position": scene.head_position, **scene.gains_db}
+            for name, scene in dataset.scenes.items()
+        },
+        orient="index",
+        columns=["song", "head_position", *VDBO],
+    )
+    listeners = pd.DataFrame.from_dict(
+        {name: _hearing(listener) for name, listener in dataset.listeners.items()}, orient="index"
+    )
+    return (
+        scores.drop(columns="song")
+        .join(scenes, on="scene")
+        .join(listeners, on="listener")
+        .reset_index(drop=True)
+    )
+
+
+def _hearing(listener: Listener) -> dict[str, object]:
+    ears = dict(zip(EARS, (listener.audiogram_left, listener.audiogram_right), strict=True))
+    return {
+        **{f"{ear}_pta": pure_tone_average(audiogram) for ear, audiogram in ears.items()},
+        **{f"{ear}_severity": audiogram.severity for ear, audiogram in ears.items()},
+    }

@@ -1,0 +1,132 @@
+"""What the report says first: which separator is best, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recipes.cad_icassp_2024.reporting.statistics import (
+    CONFIDENCE_LABEL,
+    MIN_SONGS,
+    PairedDifference,
+    Summary,
+)
+
+CEILING = "oracle"
+"""The separator that is given the true stems: what others are measured against, not a rival."""
+
+
+def verdict(summaries: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
+    """Return the answer in one to three sentences, the first of which is the headline.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+        The highest mean first.
+    differences : sequence of PairedDifference
+    """
+    rivals = [summary for summary in summaries if summary.separator != CEILING] or list(summaries)
+    sentences = _alone(rivals[0]) if len(rivals) == 1 else _ranked(rivals, differences)
+    ceiling = [summary for summary in summaries if summary not in rivals]
+    if ceiling:
+        sentences.append(_distance(ceiling[0].separator, rivals[0].separator, differences))
+    return sentences
+
+
+def _alone(summary: Summary) -> list[str]:
+    pairs = f"{summary.n_pairs:,} {_pairs(summary.n_pairs)}"
+    interval = f"{CONFIDENCE_LABEL} interval {summary.interval.text()}"
+    return [
+        f"{summary.separator} scores {summary.mean:.3f} on average.",
+        f"That is the mean of {pairs}, {interval}.",
+    ]
+
+
+def _ranked(rivals: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
+    one, other = rivals[0].separator, rivals[1].separator
+    found = _between(one, other, differences)
+    if found is None:
+        return [
+            f"{one} has the highest mean, {rivals[0].mean:.3f}, but shares no pair with {other}.",
+            "Separators can be compared only on the same scenes and listeners.",
+        ]
+    lead = f"{found.mean:.3f} above {found.second}"
+    sureness = (
+        f"on {found.n_pairs:,} common {_pairs(found.n_pairs)}, {CONFIDENCE_LABEL} interval "
+        f"{found.interval.text()}"
+    )
+    if not found.interval.is_known:
+        return [
+            "One common pair cannot tell which separator is best.",
+            f"On it, {found.first} lies {lead}.",
+        ]
+    if not found.is_clear:
+        return [
+            "No separator is clearly best.",
+            f"{found.first} lies {lead} ({sureness}), but the interval takes in zero.",
+        ]
+    higher = f"{found.first} scores higher in {share_text(found.share_higher)} of them."
+    if found.first != one:
+        return [
+            f"{one} has the highest mean, but {found.first} is better where both have scores.",
+            f"There it lies {lead} ({sureness}). {higher}",
+        ]
+    return [f"{one} is best, {lead}.", f"The difference is measured {sureness}. {higher}"]
+
+
+def _distance(ceiling: str, best: str, differences: Sequence[PairedDifference]) -> str:
+    found = _between(ceiling, best, differences)
+    if found is None:
+        return f"The {ceiling} has no pair in common with {best}."
+    span = found.interval.text()
+    if found.first != ceiling:
+        return f"{best} lies {found.mean:.3f} ({span}) above the {ceiling}, the supposed ceiling."
+    return (
+        f"The {ceiling}, which is given the true stems and marks the ceiling, "
+        f"lies {found.mean:.3f} ({span}) above {best}."
+    )
+
+
+def _between(
+    one: str, other: str, differences: Sequence[PairedDifference]
+) -> PairedDifference | None:
+    wanted = {one, other}
+    return next((d for d in differences if {d.first, d.second} == wanted), None)
+
+
+def share_text(share: float) -> str:
+    """Return a share as a percentage; all and none are said of all and none only.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1.
+    """
+    percent = 100 * share
+    if 0 < percent < 1 or 99 < percent < 100:
+        return f"{'under 1' if percent < 1 else 'over 99'}\N{NO-BREAK SPACE}%"
+    return f"{percent:.0f}\N{NO-BREAK SPACE}%"
+
+
+def _pairs(count: int) -> str:
+    return "pair" if count == 1 else "pairs"
+
+
+def method(summaries: Sequence[Summary]) -> str:
+    """Return what the intervals are, and what they are not.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+    """
+    n_songs = min(summary.n_songs for summary in summaries)
+    intervals = f"Intervals are {CONFIDENCE_LABEL} bootstrap intervals"
+    if n_songs >= MIN_SONGS:
+        return (
+            f"{intervals} that draw whole songs, since the pairs of a song share its music; where "
+            f"a group has fewer than {MIN_SONGS} songs, single pairs are drawn."
+        )
+    songs = "one song" if n_songs == 1 else f"{n_songs} songs"
+    return (
+        f"{intervals} that draw single pairs: {songs} cannot stand for others, so they say how "
+        "sure the means are for this music, not for any music."
+    )

@@ -1,0 +1,1 @@
+"""What makes a run safe: configuration, entry, experiment folder, locks, failures, threads."""

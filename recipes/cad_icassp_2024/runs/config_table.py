@@ -1,0 +1,57 @@
+"""Write README's tables of keys: ``python -m recipes.cad_icassp_2024.runs.config_table``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
+from recipes.cad_icassp_2024.runs.config import Config, describe
+from recipes.cad_icassp_2024.runs.entry import composed_defaults
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+_SCHEMAS = {"config": Config, "generate_dataset": GenerateConfig}
+
+
+def markdown_table(config_name: str) -> str:
+    """Return a Markdown table of all keys of a configuration, with their defaults.
+
+    Parameters
+    ----------
+    config_name : str
+        ``config`` (the baseline) or ``generate_dataset``.
+    """
+    rows = describe(_SCHEMAS[config_name], defaults=composed_defaults(config_name))
+    lines = ["| key | default | what it does |", "|---|---|---|"]
+    for row in rows:
+        default = re.sub(r"\$\{(\w[\w.]*)\}", r"{\1}", row.default)
+        lines.append(f"| `{row.key}` | `{default}` | {row.text} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_tables(text: str) -> str:
+    """Return README's text with the tables between their marks made anew.
+
+    Parameters
+    ----------
+    text : str
+        README's text as it is.
+    """
+    for name in _SCHEMAS:
+        head, begin, rest = text.partition(f"<!-- keys of {name}: ")
+        comment, _, rest = rest.partition("-->\n")
+        _, end, tail = rest.partition(f"<!-- end of the keys of {name} -->")
+        text = f"{head}{begin}{comment}-->\n{markdown_table(name)}{end}{tail}"
+    return text
+
+
+def main() -> None:
+    """Write the tables into README.md."""
+    text = with_tables(README.read_text(encoding="utf-8"))
+    with atomic_path(README) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""What becomes of a pair that fails: it ends the run, or it is listed and tried again next time."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import OnError
+from recipes.cad_icassp_2024.runs.parallel import Interrupted
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("step", "scene", "listener", "reason")
+
+# Errors of the disk concern every pair: going on with the next would only repeat them.
+_NOT_OF_ONE_PAIR = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+
+class PairFailedError(RecipeError):
+    """A pair failed and ``on_error=stop`` ends the run."""
+
+
+class Failures:
+    """Collects the pairs that failed in a run and lists them in a file at its end.
+
+    Parameters
+    ----------
+    step : str
+        ``enhance`` or ``evaluate``.
+    on_error : OnError
+        Whether a failure ends the run at once.
+    file : Path
+        ``failed.csv``; removed when nothing in it is left.
+
+    Examples
+    --------
+    >>> with Failures("enhance", OnError.skip, Path("failed.csv")) as failures:  # doctest: +SKIP
+    ...     for pair in pairs:
+    ...         with failures.of([pair]):
+    ...             work_on(pair)
+    """
+
+    def __init__(self, step: str, on_error: OnError, file: Path) -> None:
+        self.step = step
+        self.on_error = on_error
+        self.file = file
+        self.reasons: dict[str, tuple[Pair, str]] = {}  # by the id of the pair
+        self._tried: set[tuple[str, str]] = set()
+        self._shown = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Failures:
+        """Return the collection."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write the list; raise `RecipeError` when there are failures and nothing else did."""
+        self._write()
+        if kind is None and self.reasons:
+            listed = [f"{name}: {reason}" for name, (_, reason) in self.reasons.items()]
+            raise RecipeError(
+                f"{len(listed)} pairs failed; they are in {self.file}, and the same command tries "
+                "just those again:\n  " + "\n  ".join(listed)
+            )
+
+    @contextlib.contextmanager
+    def of(self, pairs: Iterable[Pair]) -> Iterator[None]:
+        """Lay what goes wrong inside to the account of some pairs.
+
+        Raises
+        ------
+        RecipeError
+            With ``on_error=stop``: which pair failed and why.
+        """
+        pairs = list(pairs)
+        with self._lock:
+            self._tried |= {(pair.scene.id, pair.listener.id) for pair in pairs}
+        try:
+            yield
+        except (Interrupted, PairFailedError, MemoryError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NOT_OF_ONE_PAIR:
+                raise
+            self._take(pairs, error)
+
+    def take(self, pairs: Iterable[Pair], reason: str) -> None:
+        """Note that pairs failed for a reason that was found before any work on them."""
+        with self.of(pairs):
+            raise RecipeError(reason)
+
+    def _take(self, pairs: list[Pair], error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        names = ", ".join(pair.id for pair in pairs)
+        expected = isinstance(error, RecipeError | ValueError | OSError)
+        level = logging.DEBUG if expected or self._shown else logging.ERROR
+        self._shown = self._shown or not expected  # one traceback is enough to find a fault by
+        log.log(level, "%s failed", names, exc_info=error)
+        if self.on_error is OnError.stop:
+            raise PairFailedError(
+                f"{names} failed: {reason}\n(on_error=skip goes on with the other pairs)"
+            ) from error
+        log.warning("%s skipped: %s", names, reason)
+        with self._lock:
+            self.reasons |= {pair.id: (pair, " ".join(reason.split())) for pair in pairs}
+
+    def _write(self) -> None:
+        """List the failures of this run, and keep what the file says of pairs it did not try."""
+        rows: list[dict[str, str]] = []
+        if self.file.exists():
+            with self.file.open(newline="") as file:
+                rows = [row for row in csv.DictReader(file) if self._stands(row)]
+        rows += [
+            dict(zip(COLUMNS, (self.step, pair.scene.id, pair.listener.id, reason), strict=True))
+            for pair, reason in self.reasons.values()
+        ]
+        if not rows:
+            self.file.unlink(missing_ok=True)
+            return
+        with atomic_path(self.file) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _stands(self, row: dict[str, str]) -> bool:
+        pair = (row.get("scene", ""), row.get("listener", ""))
+        return row.get("step") != self.step or pair not in self._tried
+
+
+def usable_pairs(
+    dataset: Dataset, pairs: Sequence[Pair], names: Sequence[str], failures: Failures
+) -> list[Pair]:
+    """Check the headers of all audio files that pairs need, before any work is done.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    pairs : sequence of Pair
+    names : sequence of str
+        Which files of each song: ``mixture`` and stems.
+    failures : Failures
+        Takes the pairs of songs with problems, with ``on_error=skip``.
+
+    Returns
+    -------
+    list of Pair
+        Those whose songs have no problem.
+
+    Raises
+    ------
+    RecipeError
+        With ``on_error=stop``: a list of everything that is wrong.
+    """
+    problems = dataset.check_audio(pairs, names)
+    if not problems:
+        return list(pairs)
+    if failures.on_error is OnError.stop:
+        raise RecipeError(
+            f"the music in {dataset.paths.music_dir} is not usable:\n  " + "\n  ".join(problems)
+        )
+    usable = []
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        song = pair.scene.mixture_id
+        if song not in found:
+            found[song] = dataset.check_audio([pair], names)
+        if found[song]:
+            failures.take([pair], "; ".join(found[song]))
+        else:
+            usable.append(pair)
+    return usable

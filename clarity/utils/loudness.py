@@ -13,12 +13,12 @@ import scipy.signal
 SILENCE_LUFS: Final = -80.0
 """Loudness that stands for that of a signal without any."""
 
-_BLOCK_S: Final = 0.4
-_HOPS_PER_BLOCK: Final = 4  # blocks overlap by 75 %
+BLOCK_S: Final = 0.4
+HOPS_PER_BLOCK: Final = 4  # blocks overlap by 75 %
 _CHANNEL_WEIGHTS: Final = np.array([1.0, 1.0, 1.0, 1.41, 1.41])
-_FULL_SCALE_LUFS: Final = -0.691
-_ABSOLUTE_GATE_LUFS: Final = -70.0
-_RELATIVE_GATE_LU: Final = -10.0
+FULL_SCALE_LUFS: Final = -0.691
+ABSOLUTE_GATE_LUFS: Final = -70.0
+RELATIVE_GATE_LU: Final = -10.0
 _HOPS_AT_ONCE: Final = 8  # as many as the processor's cache holds
 
 
@@ -53,23 +53,23 @@ def integrated_loudness(signal: npt.NDArray[np.floating], sample_rate: float) ->
     samples = samples[:, np.newaxis] if samples.ndim == 1 else samples
     if samples.shape[1] > _CHANNEL_WEIGHTS.size:
         raise ValueError(f"loudness is for up to five channels, the signal has {samples.shape[1]}")
-    n_missing = max(int(np.ceil(_BLOCK_S * sample_rate)) - len(samples), 0)
+    n_missing = max(int(np.ceil(BLOCK_S * sample_rate)) - len(samples), 0)
     if n_missing:
         samples = np.pad(samples, ((0, n_missing), (0, 0)))
     energies = _hop_energies(samples, sample_rate)
-    blocks = np.lib.stride_tricks.sliding_window_view(energies, _HOPS_PER_BLOCK)
-    return _gated_loudness(blocks.sum(axis=1) / (_BLOCK_S * sample_rate))
+    blocks = np.lib.stride_tricks.sliding_window_view(energies, HOPS_PER_BLOCK)
+    return _gated_loudness(blocks.sum(axis=1) / (BLOCK_S * sample_rate))
 
 
 def _hop_energies(samples: npt.NDArray[np.floating], sample_rate: float) -> npt.NDArray[np.float64]:
     """Energy of the K-weighted channels together, for each quarter of a block."""
-    hop_s = _BLOCK_S / _HOPS_PER_BLOCK
-    n_blocks = round((len(samples) / sample_rate - _BLOCK_S) / hop_s) + 1
+    hop_s = BLOCK_S / HOPS_PER_BLOCK
+    n_blocks = round((len(samples) / sample_rate - BLOCK_S) / hop_s) + 1
     starts = [
-        int(_BLOCK_S * (hop / _HOPS_PER_BLOCK) * sample_rate)
-        for hop in range(n_blocks + _HOPS_PER_BLOCK)
+        int(BLOCK_S * (hop / HOPS_PER_BLOCK) * sample_rate)
+        for hop in range(n_blocks + HOPS_PER_BLOCK)
     ]
-    sections = _k_weighting(sample_rate)
+    sections = k_weighting(sample_rate)
     state = np.zeros((len(sections), samples.shape[1], 2))
     weights = _CHANNEL_WEIGHTS[: samples.shape[1]]
     energies = np.zeros(len(starts) - 1)
@@ -92,7 +92,7 @@ def _finite(samples: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return piece
 
 
-def _k_weighting(sample_rate: float) -> npt.NDArray[np.float64]:
+def k_weighting(sample_rate: float) -> npt.NDArray[np.float64]:
     """Filter by which the head and the ear weight sound, as second-order sections."""
     shelf = pyloudnorm.IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, sample_rate, "high_shelf")
     high_pass = pyloudnorm.IIRfilter(0.0, 0.5, 38.0, sample_rate, "high_pass")
@@ -101,14 +101,14 @@ def _k_weighting(sample_rate: float) -> npt.NDArray[np.float64]:
 
 def _gated_loudness(powers: npt.NDArray[np.float64]) -> float:
     """Mean over the blocks that pass the absolute and then the relative gate, in LUFS."""
-    audible = powers[_lufs(powers) >= _ABSOLUTE_GATE_LUFS]
+    audible = powers[_lufs(powers) >= ABSOLUTE_GATE_LUFS]
     if not audible.size:
         return SILENCE_LUFS
-    gate_lufs = max(float(_lufs(audible.mean())) + _RELATIVE_GATE_LU, _ABSOLUTE_GATE_LUFS)
+    gate_lufs = max(float(_lufs(audible.mean())) + RELATIVE_GATE_LU, ABSOLUTE_GATE_LUFS)
     loud = audible[_lufs(audible) > gate_lufs]
     return float(_lufs(loud.mean())) if loud.size else SILENCE_LUFS
 
 
 def _lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
     with np.errstate(divide="ignore"):
-        return np.asarray(_FULL_SCALE_LUFS + 10.0 * np.log10(power))
+        return np.asarray(FULL_SCALE_LUFS + 10.0 * np.log10(power))

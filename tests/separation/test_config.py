@@ -12,7 +12,7 @@ from clarity.separation.hpss import HarmonicPercussive
 from clarity.separation.oracle import OracleSeparator
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "separator"
-NAMES = ["demucs", "hpss", "openunmix", "oracle"]
+NAMES = ["demucs", "hpss", "masknet", "openunmix", "oracle"]
 
 
 def load(name):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from clarity.evaluator.ear_model.constants import HOP
 from clarity.evaluator.engine import cochlea
+from clarity.evaluator.engine.constants import HOP
 from clarity.evaluator.haaqi import (
     Ear,
     SilentReferenceError,

@@ -43,11 +43,6 @@ class HearingLoss:
     compression_ratio: NDArray[np.float64]
     min_bandwidth: NDArray[np.float64]
 
-    def gain_db(self, level_db: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gain of the outer hair cells at levels in dB SPL, shape (32,)."""
-        limited = np.clip(level_db, self.lower_knee_db, UPPER_KNEE_DB)
-        return -self.ohc_db - (limited - self.lower_knee_db) * (1 - 1 / self.compression_ratio)
-
 
 def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64]) -> HearingLoss:
     """Split an audiogram's loss between outer and inner hair cells.

@@ -1,15 +1,13 @@
-"""Loudness and the inner hair cells: conversion to dB above threshold and firing-rate adaptation.
-
-The adaptation is that of two cascaded RC circuits with time constants of 2 ms (rapid) and 60 ms
-(short-term): an onset starts at twice its steady-state rate (Kates 1991).
-"""
+"""Loudness and the inner hair cells: dB above threshold and firing-rate adaptation."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.constants import DENORMAL_GUARD, SAMPLE_RATE_HZ, TINY
+from clarity.evaluator.ear_model.adaptation import OVERSHOOT, adaptation_circuit
+from clarity.evaluator.ear_model.constants import TINY
+from clarity.evaluator.engine.constants import DENORMAL_GUARD
 from clarity.evaluator.engine.elementary import DB_PER_OCTAVE, log2_and_inverse
 from clarity.evaluator.engine.jit import inlined, kernel
 from clarity.evaluator.engine.lanes import (
@@ -24,42 +22,9 @@ from clarity.evaluator.engine.lanes import (
     sub,
 )
 
-RAPID_S = 0.002
-SHORT_TERM_S = 0.060
-OVERSHOOT = 2.0
-
-
-def circuit_matrix() -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Backward-Euler step of the circuit.
-
-    Returns
-    -------
-    tuple of two tuples
-        Weights of the input and of the old voltages v1 and v2 in the new v1, and in the new v2.
-    """
-    r1 = 1.0 / OVERSHOOT
-    r2 = r3 = 0.5 * (1.0 - r1)
-    c1 = RAPID_S * (r1 + r2) / (r1 * r2)
-    c2 = SHORT_TERM_S / ((r1 + r2) * r3)
-    a11 = r1 + r2 + r1 * r2 * c1 * SAMPLE_RATE_HZ
-    a12 = -r1
-    a21 = -r3
-    a22 = r2 + r3 + r2 * r3 * c2 * SAMPLE_RATE_HZ
-    determinant = a11 * a22 - a12 * a21
-    from_input = r2
-    from_v1 = r1 * r2 * c1 * SAMPLE_RATE_HZ
-    from_v2 = r2 * r3 * c2 * SAMPLE_RATE_HZ
-    return (
-        (a22 * from_input / determinant, a22 * from_v1 / determinant, -a12 * from_v2 / determinant),
-        (
-            -a21 * from_input / determinant,
-            -a21 * from_v1 / determinant,
-            a11 * from_v2 / determinant,
-        ),
-    )
-
-
-(V1_FROM_INPUT, V1_FROM_V1, V1_FROM_V2), (V2_FROM_INPUT, V2_FROM_V1, V2_FROM_V2) = circuit_matrix()
+_FROM_INPUT, _FROM_VOLTAGES = adaptation_circuit()
+V1_FROM_INPUT, V2_FROM_INPUT = _FROM_INPUT.tolist()
+(V1_FROM_V1, V1_FROM_V2), (V2_FROM_V1, V2_FROM_V2) = _FROM_VOLTAGES.tolist()
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Alignment of the whole signals in time, and removal of silence at the ends."""
+"""Alignment of the whole signals in time."""
 
 from __future__ import annotations
 
@@ -8,33 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES
 from clarity.evaluator.engine.jit import kernel
 
-_DISPERSION_S = 0.002
-_SILENCE_RATIO = 0.001
 _SMALLEST_ENERGY = 1e-200
 _TURN_BLOCK = 32
-
-
-def audible_span(reference: NDArray[np.float64]) -> slice:
-    """Find what lies between the ends where a signal stays below a thousandth of its peak.
-
-    Parameters
-    ----------
-    reference : ndarray, shape (samples,)
-        Reference at 24 kHz, as long as the processed signal.
-
-    Returns
-    -------
-    slice
-        Empty when the reference is silent.
-    """
-    threshold = _SILENCE_RATIO * max(reference.max(), -reference.min())
-    audible = (reference > threshold) | (reference < -threshold)
-    if not audible.any():
-        return slice(0, 0)
-    return slice(int(np.argmax(audible)), reference.size - int(np.argmax(audible[::-1])))
 
 
 def align_and_prune(
@@ -53,7 +31,7 @@ def align_and_prune(
     reference, processed : ndarray, shape (samples,)
         Signals at 24 kHz, of one length.
     span : slice
-        What is to be left, see `audible_span`.
+        What is to be left, see `ear_model.alignment.audible_span`.
     n_threads : int
         Threads to use.
 
@@ -62,7 +40,7 @@ def align_and_prune(
     reference, processed : ndarray, shape (samples left,)
         Aligned signals.
     """
-    delay = _delay(reference, processed, n_threads) - round(_DISPERSION_S * SAMPLE_RATE_HZ)
+    delay = _delay(reference, processed, n_threads) - DISPERSION_SAMPLES
     return reference[span], shifted(processed, delay, span.start, span.stop)
 
 

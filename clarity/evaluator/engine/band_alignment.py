@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.constants import HOP, LANES, MAX_LAG
+from clarity.evaluator.ear_model.band_alignment import MAX_LAG
+from clarity.evaluator.engine.constants import HOP, LANES
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.lane_fft import DIGIT_REVERSED, N_FFT, forward
 from clarity.evaluator.engine.lanes import add, load, load_flat, mul, power, scale, store, sub

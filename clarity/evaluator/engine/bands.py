@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES
+from clarity.evaluator.ear_model.covariance import MAX_SEGMENT_LAG, SEGMENT
+from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
 from clarity.evaluator.engine.adaptation import (
     adapt_block,
     sensation_level_block,
@@ -24,7 +25,8 @@ from clarity.evaluator.engine.band_alignment import (
     correlation_peaks,
 )
 from clarity.evaluator.engine.cochlea import Cochlea, compressed_hop
-from clarity.evaluator.engine.covariance import MAX_SEGMENT_LAG, SEGMENT, segment_covariance
+from clarity.evaluator.engine.constants import HOP, LANES
+from clarity.evaluator.engine.covariance import segment_covariance
 from clarity.evaluator.engine.envelope import smooth_hop
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.lane_fft import N_FFT, forward

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.constants import HOP, LANES
-from clarity.evaluator.ear_model.hearing_loss import HearingLoss
+from clarity.evaluator.ear_model.compression import GainCurve
+from clarity.evaluator.ear_model.gammatone import GammatoneFilters
 from clarity.evaluator.engine.compression import gain_block, gain_law, smooth_gain_block
+from clarity.evaluator.engine.constants import HOP, LANES
 from clarity.evaluator.engine.gammatone import (
-    GammatoneFilters,
     control_block,
+    filter_taps,
     main_block,
     resting_state,
     rotation,
@@ -50,7 +51,7 @@ class Cochlea(NamedTuple):
     shift : ndarray, shape (2, 4)
         Frequency shift, see `gammatone.rotation`.
     control_taps, main_taps : ndarray, shape (6, 4)
-        Filters, see `gammatone.GammatoneFilters`.
+        Filters, see `gammatone.filter_taps`.
     law : ndarray, shape (4, HOP * 4)
         Compression, see `compression.gain_block`.
     control_states : ndarray, shape (2, 11, 4)
@@ -99,7 +100,7 @@ def open_cochlea(
     frequencies_hz: NDArray[np.float64],
     control: GammatoneFilters,
     main: GammatoneFilters,
-    loss: HearingLoss,
+    curve: GainCurve,
     level1: float,
     group: int,
     scale: NDArray[np.float64],
@@ -115,8 +116,8 @@ def open_cochlea(
         Centre frequencies in Hz.
     control, main : GammatoneFilters
         Filters of all 32 bands.
-    loss : HearingLoss
-        Hearing loss of all 32 bands.
+    curve : GainCurve
+        Gain of the outer hair cells of all 32 bands.
     level1 : float
         Level in dB SPL of a signal with an RMS of 1.
     group : int
@@ -131,14 +132,14 @@ def open_cochlea(
     Cochlea
         Ready for the first hop.
     """
-    law = lane_rows(gain_law(loss, control.gain, main.gain * scale, level1), group)
+    law = lane_rows(gain_law(curve, control.gain, main.gain * scale, level1), group)
     control_states = np.zeros((2, _N_CONTROL_ROWS, LANES))
     control_states[0, :-1] = resting_state()
     return Cochlea(
         x=x,
         shift=lane_rows(rotation(frequencies_hz), group),
-        control_taps=lane_rows(control.coefficients, group),
-        main_taps=lane_rows(main.coefficients, group),
+        control_taps=lane_rows(filter_taps(control), group),
+        main_taps=lane_rows(filter_taps(main), group),
         law=aligned(np.tile(law, (1, HOP))),
         control_states=control_states,
         main_state=resting_state(),

@@ -8,8 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, HOP, LANES, N_BANDS, TINY
+from clarity.evaluator.ear_model.bandwidth import bandwidth_at_level
+from clarity.evaluator.ear_model.compression import gain_curve
+from clarity.evaluator.ear_model.constants import N_BANDS
+from clarity.evaluator.ear_model.covariance import segment_windows, window_correlations
+from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP, smoothing_window
+from clarity.evaluator.ear_model.gammatone import (
+    GammatoneFilters,
+    centre_frequencies_hz,
+    gammatone_filters,
+)
+from clarity.evaluator.ear_model.group_delay import band_delays
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss, max_bandwidth
+from clarity.evaluator.ear_model.spectrum import average_spectrum_db
+from clarity.evaluator.ear_model.threshold_noise import noise_gain
 from clarity.evaluator.engine.band_alignment import BIN_OF_PAIR, MIRRORED_ROWS, ROW_OF_BIN
 from clarity.evaluator.engine.bands import (
     BandFeatures,
@@ -26,25 +38,14 @@ from clarity.evaluator.engine.cochlea import (
     n_kept_gains,
     open_cochlea,
 )
-from clarity.evaluator.engine.covariance import segment_windows, window_correlations
-from clarity.evaluator.engine.envelope import SMOOTHING_WINDOW
-from clarity.evaluator.engine.gammatone import (
-    GammatoneFilters,
-    centre_frequencies_hz,
-    gammatone_filters,
-    rotation,
-)
+from clarity.evaluator.engine.constants import HOP, LANES
+from clarity.evaluator.engine.gammatone import filter_taps, rotation
 from clarity.evaluator.engine.lane_fft import TWIDDLES
 from clarity.evaluator.engine.lanes import aligned
-from clarity.evaluator.engine.noise import (
-    NOISE_LEVEL_DB,
-    StreamStates,
-)
+from clarity.evaluator.engine.noise import StreamStates
 from clarity.utils.audiogram import Audiogram
 
 _N_GROUPS = N_BANDS // LANES
-_LOW_LEVEL_DB = 50.0
-_HIGH_LEVEL_DB = 100.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class CochlearComparison:
         self.pool = pool
         self.frequencies_hz = centre_frequencies_hz()
         self.loss: HearingLoss = hearing_loss(audiogram, self.frequencies_hz)
+        self.curve = gain_curve(self.loss)
         self.max_bandwidth = max_bandwidth()
         self.control = gammatone_filters(self.max_bandwidth, self.frequencies_hz)
 
@@ -132,7 +134,8 @@ class CochlearComparison:
         """
         n = reference.size
         reference_bank, processed_bank = self._banks(reference, processed)
-        delay = _band_delays(reference_bank.filters, n)
+        delay = band_delays(reference_bank.filters)
+        _require_length(n, delay)
         features = _empty_features(n)
         energies = np.zeros((2, N_BANDS))
 
@@ -150,8 +153,10 @@ class CochlearComparison:
         _wait([self.pool.submit(run, group) for group in range(_N_GROUPS)])
         return Comparison(
             *features,
-            self._spectrum_db(energies[0] / n, reference_bank),
-            self._spectrum_db(energies[1] / n, processed_bank),
+            *(
+                average_spectrum_db(np.sqrt(energy / n), bank.control_rms, self.loss, self.level1)
+                for energy, bank in zip(energies, (reference_bank, processed_bank), strict=True)
+            ),
         )
 
     def _banks(self, *signals: NDArray[np.float64]) -> list[_Bank]:
@@ -163,7 +168,7 @@ class CochlearComparison:
                     control_energy,
                     x,
                     lane_rows(shift, group),
-                    lane_rows(self.control.coefficients, group),
+                    lane_rows(filter_taps(self.control), group),
                 )
                 for group in range(_N_GROUPS)
             ]
@@ -174,9 +179,7 @@ class CochlearComparison:
             energy = np.concatenate([future.result()[0] for future in of_signal])
             control_rms = self.control.gain * np.sqrt(energy / x.size)
             level_db = self.level1 + 20.0 * np.log10(control_rms)
-            ratio = np.clip((level_db - _LOW_LEVEL_DB) / (_HIGH_LEVEL_DB - _LOW_LEVEL_DB), 0.0, 1.0)
-            low = self.loss.min_bandwidth
-            bandwidth = low + ratio * (self.max_bandwidth - low)
+            bandwidth = bandwidth_at_level(level_db, self.loss.min_bandwidth, self.max_bandwidth)
             banks.append(_Bank(control_rms, gammatone_filters(bandwidth, self.frequencies_hz)))
         return banks
 
@@ -204,7 +207,7 @@ class CochlearComparison:
                 self.frequencies_hz,
                 self.control,
                 bank.filters,
-                self.loss,
+                self.curve,
                 self.level1,
                 group,
                 scale,
@@ -225,7 +228,7 @@ class CochlearComparison:
             processed_scale=1.0 / balance[lanes],
             delay=delay[lanes],
             threshold_db=self.threshold_db,
-            noise_gain=10.0 ** ((NOISE_LEVEL_DB - self.level1) / 20.0),
+            noise_gain=noise_gain(self.level1),
             noise_keys=states.keys[blocks],
             noise_positions=states.positions[blocks],
             noise_waiting=states.waiting[blocks],
@@ -239,20 +242,13 @@ class CochlearComparison:
         )
         _SPARE_WORKSPACES.append(workspace)
 
-    def _spectrum_db(self, mean_square: NDArray[np.float64], bank: _Bank) -> NDArray[np.float64]:
-        """Average level of each band in dB SL."""
-        control_db = self.level1 + 20.0 * np.log10(np.maximum(bank.control_rms, TINY))
-        level_db = self.level1 + 20.0 * np.log10(np.maximum(np.sqrt(mean_square), TINY))
-        gain_db = self.loss.gain_db(control_db) - self.loss.ihc_db
-        return np.maximum(np.maximum(level_db, 0.0) + gain_db, 0.0)
-
 
 _TABLES = Tables(
     row_of_bin=ROW_OF_BIN,
     twiddles=TWIDDLES,
     mirrored_rows=MIRRORED_ROWS,
     bin_of_pair=BIN_OF_PAIR,
-    smoothing_window=aligned(SMOOTHING_WINDOW),
+    smoothing_window=aligned(smoothing_window()),
     segment_windows=aligned(segment_windows()),
     window_correlations=window_correlations(segment_windows()),
 )
@@ -271,17 +267,14 @@ def _spare_workspace(n_gains: int) -> Workspace:
     return workspace if workspace.gains.shape[1] >= n_gains else new_workspace(n_gains)
 
 
-def _band_delays(filters: GammatoneFilters, n_samples: int) -> NDArray[np.int64]:
-    """Delays that give all bands the group delay of the slowest, in samples."""
-    group_delay = filters.group_delay_samples()
-    delay: NDArray[np.int64] = group_delay.max() - group_delay
+def _require_length(n_samples: int, delay: NDArray[np.int64]) -> None:
+    """Raise ValueError for a signal shorter than the longest delay or a pair of segments."""
     shortest = max(int(delay.max()), 2 * HOP)
     if n_samples < shortest:
         raise ValueError(
             f"the reference has {n_samples} samples at 24 kHz after its silent ends are cut off; "
             f"HAAQI needs at least {shortest} ({1000 * shortest / 24000:.0f} ms)"
         )
-    return delay
 
 
 def _empty_features(n_samples: int) -> BandFeatures:

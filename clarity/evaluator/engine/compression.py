@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
-from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
-from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB, HearingLoss
+from clarity.evaluator.ear_model.compression import GainCurve, gain_low_pass
 from clarity.evaluator.engine.elementary import DB_PER_OCTAVE, exp2, log2
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.lanes import add, load, scale, store
 
-GAIN_LOW_PASS_HZ = 800.0
-
 
 def gain_law(
-    loss: HearingLoss,
+    curve: GainCurve,
     control_gain: NDArray[np.float64],
     main_gain: NDArray[np.float64],
     level1: float,
@@ -28,13 +24,13 @@ def gain_law(
     """Coefficients of the gain as a power of the control filter's squared envelope.
 
     With p the squared output of the control low-pass, the level is l = level1 + 20 log10(control
-    gain) + 10 log10(p), and the gain in dB is -OHC - (l - knee)(1 - 1/CR), l being held between the
-    knees. In octaves of p that is offset - slope * log2(p), log2(p) held between two limits.
+    gain) + 10 log10(p), and the gain in dB is `GainCurve.gain_db`. In octaves of p that is
+    offset - slope * log2(p), log2(p) held between two limits.
 
     Parameters
     ----------
-    loss : HearingLoss
-        Parameters of the cochlea.
+    curve : GainCurve
+        Gain of the outer hair cells of all bands.
     control_gain, main_gain : ndarray, shape (32,)
         Gains of the gammatone filters; the main filter's becomes part of the law.
     level1 : float
@@ -47,21 +43,16 @@ def gain_law(
     """
     db_per_log2_power = DB_PER_OCTAVE / 2.0
     silent_db = level1 + 20.0 * np.log10(control_gain)
-    db_per_db = 1.0 - 1.0 / loss.compression_ratio
-    gain_at_knee = -loss.ohc_db / DB_PER_OCTAVE
-    lower = (loss.lower_knee_db - silent_db) / db_per_log2_power
-    upper = (UPPER_KNEE_DB - silent_db) / db_per_log2_power
-    slope = db_per_db * db_per_log2_power / DB_PER_OCTAVE
+    gain_at_knee = curve.gain_at_lower_knee_db / DB_PER_OCTAVE
+    lower = (curve.lower_knee_db - silent_db) / db_per_log2_power
+    upper = (curve.upper_knee_db - silent_db) / db_per_log2_power
+    slope = curve.slope * db_per_log2_power / DB_PER_OCTAVE
     return np.stack((lower, upper, slope, gain_at_knee + slope * lower + np.log2(main_gain)))
 
 
-def gain_low_pass() -> tuple[float, float]:
-    """Coefficients (b, a) of y[n] = b (x[n] + x[n-1]) + a y[n-1]."""
-    b, a = signal.butter(1, GAIN_LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
-    return float(b[0]), float(-a[1])
-
-
-GAIN_LOW_PASS_B, GAIN_LOW_PASS_A = gain_low_pass()
+_NUMERATOR, _DENOMINATOR = gain_low_pass()
+# y[n] = b (x[n] + x[n-1]) + a y[n-1]
+GAIN_LOW_PASS_B, GAIN_LOW_PASS_A = float(_NUMERATOR[0]), float(-_DENOMINATOR[1])
 _MEMORY_FROM_INPUT = GAIN_LOW_PASS_B * (1.0 + GAIN_LOW_PASS_A)
 
 

@@ -7,38 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal.windows import hann
 
-from clarity.evaluator.ear_model.constants import HOP, TINY
+from clarity.evaluator.ear_model.constants import TINY
+from clarity.evaluator.ear_model.covariance import MAX_SEGMENT_LAG
 from clarity.evaluator.engine.jit import reduction_kernel
 
-SEGMENT = 2 * HOP
-MAX_SEGMENT_LAG = 24
 _N_LAGS = 2 * MAX_SEGMENT_LAG + 1
 _LAGS_AT_ONCE = 10
-
-
-def segment_windows() -> NDArray[np.float64]:
-    """Windows of the first, an inner and the last segment, shape (3, SEGMENT).
-
-    The first and the last are half as long; their rows end in zeros.
-    """
-    window = hann(SEGMENT, sym=True)
-    windows = np.zeros((3, SEGMENT))
-    windows[0, :HOP] = window[HOP:]
-    windows[1] = window
-    windows[2, :HOP] = window[:HOP]
-    return windows
-
-
-def window_correlations(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Autocorrelation of each window at lags 0 to 24, shape (3, 25)."""
-    return np.array(
-        [
-            [window[: SEGMENT - lag] @ window[lag:] for lag in range(MAX_SEGMENT_LAG + 1)]
-            for window in windows
-        ]
-    )
 
 
 @reduction_kernel

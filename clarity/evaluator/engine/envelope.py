@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal.windows import hann
 
-from clarity.evaluator.ear_model.constants import ENVELOPE_HOP
+from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
 from clarity.evaluator.engine.jit import reduction_kernel
-
-SMOOTHING_WINDOW = hann(2 * ENVELOPE_HOP, sym=True)
 
 
 @reduction_kernel
@@ -29,7 +26,7 @@ def smooth_hop(
     samples : ndarray, shape (96,)
         Envelope of one band.
     window : ndarray, shape (192,)
-        `SMOOTHING_WINDOW`.
+        `ear_model.envelope.smoothing_window()`.
     hop : int
         Index of the hop.
     frames : ndarray, shape (F,)

@@ -7,13 +7,11 @@ shifting back is the motion of the basilar membrane.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.constants import LANES, N_BANDS, SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.gammatone import ORDER, GammatoneFilters, phase_per_sample
+from clarity.evaluator.engine.constants import LANES
 from clarity.evaluator.engine.jit import inlined, kernel
 from clarity.evaluator.engine.lanes import (
     Lanes,
@@ -28,101 +26,21 @@ from clarity.evaluator.engine.lanes import (
     sub,
 )
 
-LOWEST_HZ = 80.0
-HIGHEST_HZ = 8000.0
-
-# Glasberg & Moore (1990): ERB(f) = MIN_ERB_HZ + f/EAR_Q.
-EAR_Q = 9.26449
-MIN_ERB_HZ = 24.7
-# Bandwidth of a fourth-order gammatone filter in ERBs (Patterson et al. 1992).
-BANDWIDTH_ERB = 1.019
-
 FourLanes = tuple[Lanes, Lanes, Lanes, Lanes]
 FiveLanes = tuple[Lanes, Lanes, Lanes, Lanes, Lanes]
 Taps = tuple[Lanes, Lanes, Lanes, Lanes, Lanes, Lanes]
 
 N_SHIFT_ROWS = 2
-N_LOW_PASS_STATES = 4
 
 
-def centre_frequencies_hz() -> NDArray[np.float64]:
-    """Centre frequencies of the bands, equally spaced on the ERB-rate scale (Slaney 1993).
-
-    Returns
-    -------
-    ndarray, shape (32,)
-        From 80 Hz to 8 kHz.
-    """
-    offset = EAR_Q * MIN_ERB_HZ
-    steps = np.arange(1, N_BANDS)
-    ratio_step = (math.log(LOWEST_HZ + offset) - math.log(HIGHEST_HZ + offset)) / (N_BANDS - 1)
-    falling = -offset + np.exp(steps * ratio_step) * (HIGHEST_HZ + offset)
-    return np.concatenate((falling[::-1], [HIGHEST_HZ]))
-
-
-@dataclass(frozen=True)
-class GammatoneFilters:
-    """Low-pass filters (1 + 4a/z + 4a^2/z^2) / (1 - a/z)^4 of some bands.
-
-    Attributes
-    ----------
-    coefficients : ndarray, shape (6, n_bands)
-        Numerator of 1/z and 1/z^2, then denominator of 1/z to 1/z^4, multiplied out.
-    gain : ndarray, shape (n_bands,)
-        Factor that makes the gain 1 at the centre frequency (and 2 before the factor of the
-        real part).
-    """
-
-    coefficients: NDArray[np.float64]
-    gain: NDArray[np.float64]
-
-    def group_delay_samples(self) -> NDArray[np.int64]:
-        """Group delay at the centre frequency, in whole samples, shape (n_bands,)."""
-        b1, b2, a1, a2, a3, a4 = self.coefficients
-        ones = np.ones_like(b1)
-        delay = np.empty(b1.size)
-        for band, (numerator, denominator) in enumerate(
-            zip(np.stack((ones, b1, b2)).T, np.stack((ones, a1, a2, a3, a4)).T, strict=True)
-        ):
-            # d(phase)/d(frequency) at 0 Hz of B/A is that of the FIR filter B * reversed A,
-            # less the order of A. Poles this close to 1 leave an error of 1e-4 samples, and the
-            # published scores round the value that has it.
-            product = np.convolve(numerator, denominator[::-1])
-            delay[band] = np.arange(product.size) @ product / product.sum()
-        return np.rint(delay - N_LOW_PASS_STATES).astype(np.int64)
-
-
-def gammatone_filters(
-    bandwidth: NDArray[np.float64], frequencies_hz: NDArray[np.float64]
-) -> GammatoneFilters:
-    """Design the low-pass filters of some bands.
-
-    Parameters
-    ----------
-    bandwidth : ndarray, shape (n_bands,)
-        Bandwidths relative to normal hearing.
-    frequencies_hz : ndarray, shape (n_bands,)
-        Centre frequencies in Hz.
-
-    Returns
-    -------
-    GammatoneFilters
-        The filters, without the shift of the frequency.
-    """
-    # The order of the products matters: (1 - a)^4 is 6e-9 in the lowest band, so a rounding error
-    # of a coefficient moves scores by 1e-10, and published scores have these.
-    per_hz = 2.0 * np.pi / SAMPLE_RATE_HZ
-    erb_hz = MIN_ERB_HZ + frequencies_hz / EAR_Q
-    a = np.exp(-(bandwidth * per_hz * erb_hz * BANDWIDTH_ERB))
-    a1, a2, a3, a4 = -4.0 * a, 6.0 * a * a, -4.0 * a * a * a, a * a * a * a
-    b1, b2 = 4.0 * a, 4.0 * a * a
-    gain = 2.0 * (1.0 + a1 + a2 + a3 + a4) / (1.0 + b1 + b2)
-    return GammatoneFilters(coefficients=np.stack((b1, b2, a1, a2, a3, a4)), gain=gain)
+def filter_taps(filters: GammatoneFilters) -> NDArray[np.float64]:
+    """Numerator of 1/z and 1/z^2, then denominator of 1/z to 1/z^4, shape (6, n_bands)."""
+    return np.concatenate((filters.numerator[1:], filters.denominator[1:]))
 
 
 def rotation(frequencies_hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine and sine of the phase advance a sample, shape (2, n_bands)."""
-    phase = 2.0 * np.pi * frequencies_hz / SAMPLE_RATE_HZ
+    """Cosine and sine of the phase advance per sample, shape (2, n_bands)."""
+    phase = phase_per_sample(frequencies_hz)
     return np.stack((np.cos(phase), np.sin(phase)))
 
 
@@ -134,7 +52,7 @@ def resting_state() -> NDArray[np.float64]:
     ndarray, shape (10, 4)
         Carrier (cosine, sine), then four states of the real and four of the imaginary part.
     """
-    state = np.zeros((N_SHIFT_ROWS + 2 * N_LOW_PASS_STATES, LANES))
+    state = np.zeros((N_SHIFT_ROWS + 2 * ORDER, LANES))
     state[0] = 1.0
     return state
 
@@ -207,7 +125,7 @@ def control_block(
     shift : ndarray, shape (2, 4)
         Frequency shift, see `rotation`.
     coefficients : ndarray, shape (6, 4)
-        The low-pass filters.
+        The low-pass filters, see `filter_taps`.
     state : ndarray, shape (10, 4)
         `resting_state()` before the first block; updated.
     control_power : ndarray, shape (samples, 4)
@@ -249,7 +167,7 @@ def main_block(
     shift : ndarray, shape (2, 4)
         Frequency shift, see `rotation`.
     coefficients : ndarray, shape (6, 4)
-        The low-pass filters.
+        The low-pass filters, see `filter_taps`.
     state : ndarray, shape (10, 4)
         `resting_state()` before the first block; updated.
     gain : ndarray, shape (samples, 4)

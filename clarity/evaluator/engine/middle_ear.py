@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
-from clarity.evaluator.ear_model.constants import DENORMAL_GUARD, SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.middle_ear import high_pass, low_pass
+from clarity.evaluator.engine.constants import DENORMAL_GUARD
 from clarity.evaluator.engine.jit import kernel
-
-LOW_PASS_HZ = 5000.0
-HIGH_PASS_HZ = 350.0
 
 
 def middle_ear(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -26,10 +23,8 @@ def middle_ear(x: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray, shape (samples,)
         Signal at the cochlea, lifted by `DENORMAL_GUARD`.
     """
-    low_b, low_a = signal.butter(1, LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
-    high_b, high_a = signal.butter(2, HIGH_PASS_HZ / (SAMPLE_RATE_HZ / 2), "high")
     y = np.empty(x.size)
-    _low_then_high_pass(x, low_b, low_a, high_b, high_a, y)
+    _low_then_high_pass(x, *low_pass(), *high_pass(), y)
     return y
 
 

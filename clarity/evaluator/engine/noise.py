@@ -22,9 +22,6 @@ from numpy.typing import NDArray
 from clarity.evaluator.engine.elementary import log2_and_inverse
 from clarity.evaluator.engine.jit import exact_kernel, kernel
 
-NOISE_LEVEL_DB = -10.0
-"""Level of the noise below threshold, dB SL."""
-
 _N_KEY = 624
 _SHIFT = 397
 _UPPER = np.uint32(0x80000000)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from clarity.evaluator.ear_model.constants import ENVELOPE_HOP, N_BANDS, SAMPLE_RATE_HZ, TINY
+from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ, TINY
+from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,69 @@
+"""Dynamic-range compression by the outer hair cells.
+
+The level of the control envelope sets a gain, sample by sample; the gain follows it with the
+sluggishness of a first-order low-pass at 800 Hz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB, HearingLoss
+
+GAIN_LOW_PASS_HZ = 800.0
+
+
+@dataclass(frozen=True)
+class GainCurve:
+    """Gain of the outer hair cells over the level: constant, falling in a line, constant.
+
+    Attributes
+    ----------
+    lower_knee_db, upper_knee_db : ndarray or float, shape (n_bands,)
+        Levels in dB SPL between which the gain falls.
+    gain_at_lower_knee_db : ndarray, shape (n_bands,)
+        Gain in dB up to the lower knee.
+    slope : ndarray, shape (n_bands,)
+        Gain that is lost per dB of level between the knees.
+    """
+
+    lower_knee_db: NDArray[np.float64]
+    upper_knee_db: float
+    gain_at_lower_knee_db: NDArray[np.float64]
+    slope: NDArray[np.float64]
+
+    def gain_db(self, level_db: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Gain in dB at levels in dB SPL, both of shape (..., n_bands)."""
+        limited = np.clip(level_db, self.lower_knee_db, self.upper_knee_db)
+        return self.gain_at_lower_knee_db - (limited - self.lower_knee_db) * self.slope
+
+
+def gain_curve(loss: HearingLoss) -> GainCurve:
+    """Gain that lost outer hair cells leave: -OHC - (level - knee) (1 - 1/CR) in dB.
+
+    Parameters
+    ----------
+    loss : HearingLoss
+        Attenuation, lower knee and compression ratio of each band.
+
+    Returns
+    -------
+    GainCurve
+        Curve of each band.
+    """
+    return GainCurve(
+        lower_knee_db=loss.lower_knee_db,
+        upper_knee_db=UPPER_KNEE_DB,
+        gain_at_lower_knee_db=-loss.ohc_db,
+        slope=1.0 - 1.0 / loss.compression_ratio,
+    )
+
+
+def gain_low_pass() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First-order Butterworth low-pass of the gain at 800 Hz: numerator and denominator."""
+    return signal.butter(1, GAIN_LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))

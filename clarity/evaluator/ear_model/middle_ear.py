@@ -1,0 +1,24 @@
+"""The middle ear: a band-pass from 350 Hz to 5 kHz."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
+
+LOW_PASS_HZ = 5000.0
+HIGH_PASS_HZ = 350.0
+
+Coefficients = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def low_pass() -> Coefficients:
+    """First-order Butterworth low-pass at 5 kHz: numerator and denominator."""
+    return signal.butter(1, LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
+
+
+def high_pass() -> Coefficients:
+    """Second-order Butterworth high-pass at 350 Hz: numerator and denominator."""
+    return signal.butter(2, HIGH_PASS_HZ / (SAMPLE_RATE_HZ / 2), "high")

@@ -51,7 +51,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
-        _sync(temporary)
+        _sync(temporary, os.O_RDWR)
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
@@ -59,12 +59,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             error.filename = str(path)  # Python names no file when it is the writing that fails.
         raise
     with suppress(OSError):  # Not every system lets a folder be synchronised.
-        _sync(path.parent)
+        _sync(path.parent, os.O_RDONLY)
 
 
-def _sync(path: Path) -> None:
-    """Have the system put a file or folder on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _sync(path: Path, mode: int) -> None:
+    """Have the system put a file or folder on the disk; Windows wants files open for writing."""
+    descriptor = os.open(path, mode)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,4 +1,4 @@
-"""Two processes on the same work, and Ctrl-C."""
+"""Two processes on the same work, Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -108,16 +108,17 @@ def test_another_batch_goes_on_beside_and_another_division_does_not(
 
 
 @pytest.mark.parametrize("script", ["enhance", "evaluate"])
-def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
-    snippets: Undisturbed, script, exp, tmp_path
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_ends_at_once_and_the_same_command_goes_on(
+    snippets: Undisturbed, number, code, script, exp, tmp_path
 ):
     prepare(script, exp)
     runner = snippets.runner(tmp_path / "run")
     with runner.start(script, f"path.exp_folder={exp}") as running:
         assert wait_until(lambda: COUNTS[script](exp) >= 2, running)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         running.wait(60)
-    assert running.returncode == 130
+    assert running.returncode == code
     assert "Traceback" not in runner.output()
     assert runner.output().endswith(
         "Stopped. The same command, without overwrite=true, goes on from here.\n"

@@ -7,6 +7,11 @@ are complete already are passed over, so a run that was stopped goes on where it
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from clarity.utils.stopping import end_at_once_when_stopped
+
+    end_at_once_when_stopped()
+
 import logging
 import threading
 from collections.abc import Iterator, Sequence

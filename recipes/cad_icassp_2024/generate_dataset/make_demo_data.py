@@ -7,6 +7,11 @@ to ``demo/cadenza_data`` and takes seconds; what is there already is left alone.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from clarity.utils.stopping import end_at_once_when_stopped
+
+    end_at_once_when_stopped()
+
 import argparse
 import importlib.util
 import logging

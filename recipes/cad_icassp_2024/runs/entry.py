@@ -25,6 +25,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from clarity.utils.stopping import exit_code, raised_when_stopped
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.config import Config, as_config, describe
 
@@ -34,7 +35,11 @@ log = logging.getLogger(__name__)
 _PATH_KEY = re.compile(r"path\.\w+|report\.output|separator\.(checkpoint|cache_dir)")
 _PLAIN_VALUE = re.compile(r"[\w./:@%+\-\\,${}\[\]]*", re.ASCII)
 
-CONFIG_DIR = Path(__file__).resolve().parents[3] / "config"
+# A wheel carries config/ inside the recipe; in a checkout it is the folder at the top.
+_RECIPE = Path(__file__).resolve().parents[1]
+CONFIG_DIR = next(
+    folder for folder in (_RECIPE / "config", _RECIPE.parents[1] / "config") if folder.is_dir()
+)
 
 # What to say of the operating system's errors that a user can do something about.
 _ADVICE = {
@@ -99,14 +104,15 @@ class EntryPoint:
             version_base="1.3", config_path=str(CONFIG_DIR), config_name=self.config_name
         )
         try:
-            decorate(self._job())()
-        except KeyboardInterrupt:
+            with raised_when_stopped():
+                decorate(self._job())()
+        except KeyboardInterrupt as stopped:
             logging.disable()  # threads may have more to say, but this is the last word
             advice = "The same command, without overwrite=true, goes on from here."
             print(f"\nStopped. {advice}", file=sys.stderr)  # noqa: T201
             logging.shutdown()
             # At once: a plain exit would wait for threads, and what they write is whole or nothing.
-            os._exit(130)
+            os._exit(exit_code(stopped))
         except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)

@@ -1,19 +1,25 @@
-"""Firing-rate adaptation of the inner hair cells.
+"""Firing-rate adaptation of the inner hair cells (Harris & Dallos 1979, Kates 1991).
 
-The adaptation is that of two cascaded RC circuits with time constants of 2 ms (rapid) and 60 ms
-(short-term): an onset starts at twice its steady-state rate (Kates 1991).
+Two cascaded RC circuits with time constants of 2 ms (rapid) and 60 ms (short-term adaptation): an
+onset starts at twice its steady-state rate.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
-from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ, TINY
 
 RAPID_S = 0.002
+"""Time constant of the rapid adaptation (Kates 2013)."""
+
 SHORT_TERM_S = 0.060
+"""Time constant of the short-term adaptation (Harris & Dallos 1979; Kates 2013)."""
+
 OVERSHOOT = 2.0
+"""Rate at an onset over the steady-state rate (Kates 2013)."""
 
 
 def adaptation_circuit() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -41,3 +47,29 @@ def adaptation_circuit() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         np.array([a22 * r2, -a21 * r2]) / determinant,
         np.array([[a22 * from_v1, -a12 * from_v2], [-a21 * from_v1, a11 * from_v2]]) / determinant,
     )
+
+
+def adapt(
+    level: NDArray[np.float64], motion: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute the firing rate max(0, overshoot (e - v1)) with v1 the circuit's response to level e.
+
+    The motion of the basilar membrane takes on the firing rate as its amplitude.
+
+    Parameters
+    ----------
+    level, motion : ndarray, shape (n_bands, samples)
+        Envelope and motion in dB SL.
+
+    Returns
+    -------
+    rate, motion : ndarray, shape (n_bands, samples)
+        Both in dB SL; a steady level is its own rate.
+    """
+    (from_input_1, from_input_2), ((m11, m12), (m21, m22)) = adaptation_circuit()
+    # v = from_input e + M v/z, solved for v1 as a filter of e.
+    numerator = [from_input_1, m12 * from_input_2 - m22 * from_input_1]
+    denominator = [1.0, -(m11 + m22), m11 * m22 - m12 * m21]
+    v1 = signal.lfilter(numerator, denominator, level)
+    rate = np.maximum(OVERSHOOT * (level - v1), 0.0)
+    return rate, motion * ((rate + TINY) / (level + TINY))

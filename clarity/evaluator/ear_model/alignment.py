@@ -1,15 +1,43 @@
-"""Alignment of the whole signals in time, and removal of silence at the ends."""
+"""Alignment of the whole signals in time, and removal of silence at the ends (Kates 2013).
+
+A hearing aid delays. The processed signal is moved by the peak of the cross-covariance, less 2 ms
+that the dispersion of the cochlea may need; what is left is put right band by band later on.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 DISPERSION_SAMPLES = 48
-"""Samples by which the processed signal is left late, 2 ms: dispersion of the cochlea."""
+"""Samples by which the processed signal is left late: 2 ms at 24 kHz (Kates 2013)."""
 
 SILENCE_RATIO = 0.001
-"""Fraction of the reference's peak up to which its ends count as silence, -60 dB."""
+"""Fraction of the reference's peak up to which its ends count as silence: -60 dB."""
+
+
+def bulk_delay(reference: NDArray[np.float64], processed: NDArray[np.float64]) -> int:
+    """Delay d of the processed signal that maximises |sum r[n] p[n + d]|, means removed.
+
+    Parameters
+    ----------
+    reference, processed : ndarray, shape (samples,)
+        Signals at 24 kHz, of one length.
+
+    Returns
+    -------
+    int
+        Delay in samples; of equal maxima the last one, so that it is samples - 1 for a signal that
+        does not vary.
+    """
+    n = reference.size
+    n_fft = fft.next_fast_len(2 * n - 1, real=True)
+    spectrum = np.conj(fft.rfft(reference - reference.mean(), n_fft))
+    spectrum *= fft.rfft(processed - processed.mean(), n_fft)
+    covariance = fft.irfft(spectrum, n_fft)
+    falling = np.abs(np.concatenate((covariance[n - 1 :: -1], covariance[:-n:-1])))
+    return n - 1 - int(np.argmax(falling))
 
 
 def audible_span(reference: NDArray[np.float64]) -> slice:
@@ -30,3 +58,34 @@ def audible_span(reference: NDArray[np.float64]) -> slice:
     if not audible.any():
         return slice(0, 0)
     return slice(int(np.argmax(audible)), reference.size - int(np.argmax(audible[::-1])))
+
+
+def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray[np.float64]:
+    """Take samples first + delay to end + delay of a signal that is 0 outside its ends."""
+    y = np.zeros(end - first)
+    start = max(first + delay, 0)
+    stop = min(end + delay, x.size)
+    if start < stop:
+        y[start - delay - first : stop - delay - first] = x[start:stop]
+    return y
+
+
+def align_and_prune(
+    reference: NDArray[np.float64], processed: NDArray[np.float64], span: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Line the processed signal up with the reference and drop silent ends.
+
+    Parameters
+    ----------
+    reference, processed : ndarray, shape (samples,)
+        Signals at 24 kHz, of one length.
+    span : slice
+        What is to be left, see `audible_span`.
+
+    Returns
+    -------
+    reference, processed : ndarray, shape (samples left,)
+        Aligned signals.
+    """
+    delay = bulk_delay(reference, processed) - DISPERSION_SAMPLES
+    return reference[span], shifted(processed, delay, span.start, span.stop)

@@ -1,4 +1,4 @@
-"""Auditory filters widen with the level of the sound."""
+"""Auditory filters widen with the level of the sound (Baker & Rosen 2006, Kates 2013)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOW_LEVEL_DB = 50.0
-"""Level in dB SPL up to which a filter is as narrow as its hearing loss allows."""
+"""Level in dB SPL up to which a filter is as narrow as its hearing loss allows (Kates 2013)."""
 
 HIGH_LEVEL_DB = 100.0
-"""Level in dB SPL from which a filter is as wide as without outer hair cells."""
+"""Level in dB SPL from which a filter is as wide as without outer hair cells (Kates 2013)."""
 
 
 def bandwidth_at_level(
@@ -22,8 +22,7 @@ def bandwidth_at_level(
     Parameters
     ----------
     level_db : ndarray, shape (n_bands,)
-        RMS level of the control envelope over the whole signal in dB SPL; minus infinity for
-        silence.
+        RMS level of the control envelope over the whole signal in dB SPL.
     min_bandwidth, max_bandwidth : ndarray, shape (n_bands,)
         Limits relative to normal hearing, see `hearing_loss`.
 

@@ -1,8 +1,8 @@
-"""The gammatone filter bank: 32 fourth-order filters on the basilar membrane.
+"""The gammatone filter bank: 32 fourth-order filters (Patterson et al. 1992).
 
-A band is shifted to 0 Hz, passed through a complex low-pass with a four-fold pole, and shifted back
-(Cooke 1991). The magnitude of the low-pass output is the envelope of the band; the real part after
-shifting back is the motion of the basilar membrane.
+A band is shifted to 0 Hz, passed through a low-pass with a four-fold pole, the impulse-invariant
+transform of the gammatone, and shifted back (Cooke 1991). The magnitude of the low-pass output is
+the envelope of the band; the real part after shifting back is the motion of the basilar membrane.
 """
 
 from __future__ import annotations
@@ -12,19 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
 
 LOWEST_HZ = 80.0
 HIGHEST_HZ = 8000.0
+"""Centre frequencies of the first and of the last band (Kates 2013)."""
 
-# Glasberg & Moore (1990): ERB(f) = MIN_ERB_HZ + f/EAR_Q.
 EAR_Q = 9.26449
 MIN_ERB_HZ = 24.7
-# Bandwidth of a fourth-order gammatone filter in ERBs (Patterson et al. 1992).
+"""ERB(f) = MIN_ERB_HZ + f/EAR_Q in Hz (Glasberg & Moore 1990, in the form of Slaney 1993)."""
+
 BANDWIDTH_ERB = 1.019
+"""Bandwidth of a fourth-order gammatone filter in ERBs (Patterson et al. 1992)."""
 
 ORDER = 4
+"""Number of poles (Patterson et al. 1992)."""
+
+_CARRIER_BLOCK = 512
 
 
 def centre_frequencies_hz() -> NDArray[np.float64]:
@@ -58,6 +64,8 @@ class GammatoneFilters:
 
     Attributes
     ----------
+    frequencies_hz : ndarray, shape (n_bands,)
+        Centre frequencies.
     pole : ndarray, shape (n_bands,)
         The four-fold pole a.
     gain : ndarray, shape (n_bands,)
@@ -67,6 +75,7 @@ class GammatoneFilters:
         Coefficients of the powers of 1/z, multiplied out.
     """
 
+    frequencies_hz: NDArray[np.float64]
     pole: NDArray[np.float64]
     gain: NDArray[np.float64]
     numerator: NDArray[np.float64]
@@ -88,7 +97,7 @@ def gammatone_filters(
     Returns
     -------
     GammatoneFilters
-        The filters, without the shift of the frequency.
+        The filters.
     """
     # The order of the products matters: (1 - a)^4 is 6e-9 in the lowest band, so a rounding error
     # of a coefficient moves scores by 1e-10, and published scores have these.
@@ -100,4 +109,43 @@ def gammatone_filters(
     _, b1, b2 = numerator
     _, a1, a2, a3, a4 = denominator
     gain = 2.0 * (1.0 + a1 + a2 + a3 + a4) / (1.0 + b1 + b2)
-    return GammatoneFilters(a, gain, numerator, denominator)
+    return GammatoneFilters(frequencies_hz, a, gain, numerator, denominator)
+
+
+def gammatone(
+    x: NDArray[np.float64], filters: GammatoneFilters
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Envelope and motion of the basilar membrane in some bands.
+
+    With z[n] the low-pass's response to x[n] exp(-j theta n), theta = 2 pi f / fs, the envelope is
+    g |z[n]| and the motion g Re(z[n] exp(j theta n)).
+
+    Parameters
+    ----------
+    x : ndarray, shape (samples,)
+        Signal behind the middle ear.
+    filters : GammatoneFilters
+        Filters of the bands, of gain g.
+
+    Returns
+    -------
+    envelope, motion : ndarray, shape (n_bands, samples)
+        Outputs of the filters, both with the amplitude of a sinusoid in the middle of the band.
+    """
+    envelope = np.empty((filters.gain.size, x.size))
+    motion = np.empty_like(envelope)
+    for band, theta in enumerate(phase_per_sample(filters.frequencies_hz)):
+        cosine, sine = _carrier(theta, x.size)
+        b, a = filters.numerator[:, band], filters.denominator[:, band]
+        re, im = signal.lfilter(b, a, cosine * x), signal.lfilter(b, a, sine * x)
+        envelope[band] = filters.gain[band] * np.hypot(re, im)
+        motion[band] = filters.gain[band] * (re * cosine + im * sine)
+    return envelope, motion
+
+
+def _carrier(theta: float, n_samples: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosine and sine of theta n; each angle is the sum of a coarse and a fine one."""
+    fine = np.exp(1j * theta * np.arange(_CARRIER_BLOCK))
+    coarse = np.exp(1j * theta * np.arange(0, n_samples, _CARRIER_BLOCK))
+    carrier = np.multiply.outer(coarse, fine).ravel()[:n_samples]
+    return carrier.real.copy(), carrier.imag.copy()

@@ -1,4 +1,8 @@
-"""Compensation of the group delay: low bands respond later than high ones."""
+"""Compensation of the group delay: low bands respond later than high ones (Kates 2013).
+
+Listeners hear the bands of a click at one time though the cochlea does not deliver them so
+(Wojtczak et al. 2012).
+"""
 
 from __future__ import annotations
 
@@ -38,3 +42,26 @@ def band_delays(filters: GammatoneFilters) -> NDArray[np.int64]:
     group_delay = group_delay_samples(filters)
     delay: NDArray[np.int64] = group_delay.max() - group_delay
     return delay
+
+
+def compensate_group_delay(
+    x: NDArray[np.float64], delays: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Delay each band.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_bands, samples)
+        Firing rates, or motions of the basilar membrane.
+    delays : ndarray of int64, shape (n_bands,)
+        Delays from `band_delays`.
+
+    Returns
+    -------
+    ndarray, shape (n_bands, samples)
+        Delayed bands, 0 before their first sample; the last samples are dropped.
+    """
+    y = np.zeros_like(x)
+    for delayed, band, delay in zip(y, x, delays, strict=True):
+        delayed[delay:] = band[: band.size - delay]
+    return y

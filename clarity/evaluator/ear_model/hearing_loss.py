@@ -1,4 +1,8 @@
-"""What an audiogram means for the cochlea: loss of outer and of inner hair cells, band by band."""
+"""What an audiogram means for the cochlea: loss of outer and of inner hair cells, band by band.
+
+Outer hair cells amplify soft sound and sharpen the filters; inner hair cells pass it on. A loss of
+the first takes gain, compression and sharpness, a loss of the second only attenuates (Kates 2013).
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,16 @@ AUDIOMETRIC_FREQUENCIES_HZ = np.array([250.0, 500.0, 1000.0, 2000.0, 4000.0, 600
 """Frequencies at which the model reads an audiogram."""
 
 UPPER_KNEE_DB = 100.0
-"""Level in dB SPL above which the cochlea amplifies linearly again."""
+"""Level in dB SPL from which the cochlea amplifies linearly again (Kates 2013)."""
 
-_HEALTHY_LOWER_KNEE_DB = 30.0
-_OHC_SHARE = 0.8
-_OHC_LIMIT_FACTOR = 1.25
+HEALTHY_LOWER_KNEE_DB = 30.0
+"""Level in dB SPL up to which a healthy cochlea amplifies linearly (Kates 2013)."""
+
+HEALTHY_COMPRESSION_RATIOS = (1.25, 3.5)
+"""Compression ratio of a healthy cochlea in the lowest and in the highest band (Kates 2013)."""
+
+OHC_SHARE = 0.8
+"""Part of a loss that the outer hair cells account for, until none is left (Moore et al. 1999)."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,9 @@ class HearingLoss:
 def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64]) -> HearingLoss:
     """Split an audiogram's loss between outer and inner hair cells.
 
-    Outer hair cells account for 80 % of the loss until none is left; the rest is put down to the
-    inner hair cells.
+    Outer hair cells account for 80 % of a loss of H dB: OHC = min(0.8 H, OHCmax); the rest is put
+    down to the inner hair cells: IHC = H - OHC. OHCmax is the gain of a healthy cochlea. What is
+    left of the gain makes the compression ratio.
 
     Parameters
     ----------
@@ -67,16 +77,16 @@ def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64
     loss_db = np.maximum(loss_db, 0.0)
     ratio = _healthy_compression_ratio()
     max_ohc_db = _max_ohc_loss_db()
-    limit_db = _OHC_LIMIT_FACTOR * max_ohc_db
-    ohc_db = _OHC_SHARE * np.minimum(loss_db, limit_db)
+    limit_db = (1 / OHC_SHARE) * max_ohc_db
+    ohc_db = OHC_SHARE * np.minimum(loss_db, limit_db)
     ihc_db = np.where(
         loss_db < limit_db,
-        (1 - _OHC_SHARE) * loss_db,
-        (1 - _OHC_SHARE) * limit_db + (loss_db - limit_db),
+        (1 - OHC_SHARE) * loss_db,
+        (1 - OHC_SHARE) * limit_db + (loss_db - limit_db),
     )
-    lower_knee_db = _HEALTHY_LOWER_KNEE_DB + ohc_db
-    span_db = UPPER_KNEE_DB - _HEALTHY_LOWER_KNEE_DB
-    output_at_upper_knee_db = _HEALTHY_LOWER_KNEE_DB + span_db / ratio
+    lower_knee_db = HEALTHY_LOWER_KNEE_DB + ohc_db
+    span_db = UPPER_KNEE_DB - HEALTHY_LOWER_KNEE_DB
+    output_at_upper_knee_db = HEALTHY_LOWER_KNEE_DB + span_db / ratio
     return HearingLoss(
         ohc_db=ohc_db,
         ihc_db=ihc_db,
@@ -93,15 +103,16 @@ def max_bandwidth() -> NDArray[np.float64]:
 
 
 def _healthy_compression_ratio() -> NDArray[np.float64]:
-    """1.25 in the lowest band rising to 3.5 in the highest."""
-    return 1.25 + 2.25 * np.arange(N_BANDS) / (N_BANDS - 1)
+    """Rise over the bands, which are equally spaced on the ERB-rate scale."""
+    lowest, highest = HEALTHY_COMPRESSION_RATIOS
+    return lowest + (highest - lowest) * np.arange(N_BANDS) / (N_BANDS - 1)
 
 
 def _max_ohc_loss_db() -> NDArray[np.float64]:
     """Attenuation when the outer hair cells give no gain at all."""
-    return (UPPER_KNEE_DB - _HEALTHY_LOWER_KNEE_DB) * (1 - 1 / _healthy_compression_ratio())
+    return (UPPER_KNEE_DB - HEALTHY_LOWER_KNEE_DB) * (1 - 1 / _healthy_compression_ratio())
 
 
 def _bandwidth_factor(ohc_db: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Width of a filter, relative to normal, that has lost so much of its outer hair cells."""
+    """Width, relative to normal, of a filter without so much of its gain (Kates 2013)."""
     return 1.0 + ohc_db / 50.0 + 2.0 * (ohc_db / 50.0) ** 6

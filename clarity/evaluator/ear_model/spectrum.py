@@ -1,4 +1,4 @@
-"""Average spectrum in dB above threshold, as the loudness of the bands."""
+"""Average spectrum in dB above threshold (Kates & Arehart 2010)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.compression import gain_curve
-from clarity.evaluator.ear_model.constants import TINY
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss
+from clarity.evaluator.ear_model.levels import level_db
 
 
 def average_spectrum_db(
@@ -32,7 +32,5 @@ def average_spectrum_db(
     ndarray, shape (n_bands,)
         Levels in dB SL, 0 below threshold.
     """
-    control_db = level1 + 20.0 * np.log10(np.maximum(control_rms, TINY))
-    level_db = level1 + 20.0 * np.log10(np.maximum(envelope_rms, TINY))
-    gain_db = gain_curve(loss).gain_db(control_db) - loss.ihc_db
-    return np.maximum(np.maximum(level_db, 0.0) + gain_db, 0.0)
+    gain_db = gain_curve(loss).gain_db(level_db(control_rms, level1)) - loss.ihc_db
+    return np.maximum(np.maximum(level_db(envelope_rms, level1), 0.0) + gain_db, 0.0)

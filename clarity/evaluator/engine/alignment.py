@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES
+from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES, shifted
 from clarity.evaluator.engine.jit import kernel
 
 _SMALLEST_ENERGY = 1e-200
@@ -42,16 +42,6 @@ def align_and_prune(
     """
     delay = _delay(reference, processed, n_threads) - DISPERSION_SAMPLES
     return reference[span], shifted(processed, delay, span.start, span.stop)
-
-
-def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray[np.float64]:
-    """Take samples first + delay to end + delay of a signal that is 0 outside its ends."""
-    y = np.zeros(end - first)
-    start = max(first + delay, 0)
-    stop = min(end + delay, x.size)
-    if start < stop:
-        y[start - delay - first : stop - delay - first] = x[start:stop]
-    return y
 
 
 def _delay(reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int) -> int:

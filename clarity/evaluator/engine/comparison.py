@@ -20,6 +20,8 @@ from clarity.evaluator.ear_model.gammatone import (
 )
 from clarity.evaluator.ear_model.group_delay import band_delays
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss, max_bandwidth
+from clarity.evaluator.ear_model.levels import level_db
+from clarity.evaluator.ear_model.model import Comparison, require_length
 from clarity.evaluator.ear_model.spectrum import average_spectrum_db
 from clarity.evaluator.ear_model.threshold_noise import noise_gain
 from clarity.evaluator.engine.band_alignment import BIN_OF_PAIR, MIRRORED_ROWS, ROW_OF_BIN
@@ -46,29 +48,6 @@ from clarity.evaluator.engine.noise import StreamStates
 from clarity.utils.audiogram import Audiogram
 
 _N_GROUPS = N_BANDS // LANES
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two signals as an impaired cochlea sees them.
-
-    Attributes
-    ----------
-    reference_frames, processed_frames : ndarray, shape (32, F)
-        Envelopes in dB SL, smoothed over 8 ms, one frame every 4 ms.
-    covariance, mean_square : ndarray, shape (32, Q)
-        Covariance of basilar-membrane motion in segments of 16 ms, one every 8 ms (0 where the
-        reference is below the threshold), and the mean square of the reference's motion.
-    reference_spectrum_db, processed_spectrum_db : ndarray, shape (32,)
-        Average level of each band in dB SL.
-    """
-
-    reference_frames: NDArray[np.float64]
-    processed_frames: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    mean_square: NDArray[np.float64]
-    reference_spectrum_db: NDArray[np.float64]
-    processed_spectrum_db: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -135,7 +114,7 @@ class CochlearComparison:
         n = reference.size
         reference_bank, processed_bank = self._banks(reference, processed)
         delay = band_delays(reference_bank.filters)
-        _require_length(n, delay)
+        require_length(n, delay)
         features = _empty_features(n)
         energies = np.zeros((2, N_BANDS))
 
@@ -178,8 +157,8 @@ class CochlearComparison:
         for x, of_signal in zip(signals, futures, strict=True):
             energy = np.concatenate([future.result()[0] for future in of_signal])
             control_rms = self.control.gain * np.sqrt(energy / x.size)
-            level_db = self.level1 + 20.0 * np.log10(control_rms)
-            bandwidth = bandwidth_at_level(level_db, self.loss.min_bandwidth, self.max_bandwidth)
+            level = level_db(control_rms, self.level1)
+            bandwidth = bandwidth_at_level(level, self.loss.min_bandwidth, self.max_bandwidth)
             banks.append(_Bank(control_rms, gammatone_filters(bandwidth, self.frequencies_hz)))
         return banks
 
@@ -265,16 +244,6 @@ def _spare_workspace(n_gains: int) -> Workspace:
     except IndexError:
         return new_workspace(n_gains)
     return workspace if workspace.gains.shape[1] >= n_gains else new_workspace(n_gains)
-
-
-def _require_length(n_samples: int, delay: NDArray[np.int64]) -> None:
-    """Raise ValueError for a signal shorter than the longest delay or a pair of segments."""
-    shortest = max(int(delay.max()), 2 * HOP)
-    if n_samples < shortest:
-        raise ValueError(
-            f"the reference has {n_samples} samples at 24 kHz after its silent ends are cut off; "
-            f"HAAQI needs at least {shortest} ({1000 * shortest / 24000:.0f} ms)"
-        )
 
 
 def _empty_features(n_samples: int) -> BandFeatures:

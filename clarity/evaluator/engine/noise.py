@@ -14,11 +14,12 @@ for the next draw.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.engine.elementary import log2_and_inverse
 from clarity.evaluator.engine.jit import exact_kernel, kernel
 
@@ -38,19 +39,6 @@ _MINUS_TWO_LN_2 = -2.0 * math.log(2.0)
 
 # Entries of `Stream.position`.
 _KEY_POSITION, _HAS_NORMAL, _NEXT_WORD, _N_WORDS, _NEXT_NORMAL, _N_NORMALS = range(6)
-
-
-class RandomStream(Protocol):
-    """What is used of `numpy.random.RandomState`; the module `numpy.random` offers it too."""
-
-    def get_state(self, legacy: bool = ...) -> Any:
-        """State of the stream."""
-
-    def set_state(self, state: Any) -> None:
-        """Put the stream into a state."""
-
-    def standard_normal(self, size: Any = ...) -> Any:
-        """Draw standard normals."""
 
 
 class Stream(NamedTuple):

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clarity.evaluator.engine.noise import RandomStream
+from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.haaqi.haaqi import evaluate_haaqi
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import Audiogram

@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from clarity.enhancer.nalr import NALR
 from clarity.evaluator.ear_model.alignment import audible_span
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.model import Comparison
 from clarity.evaluator.ear_model.resampling import to_model_rate
+from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.engine.alignment import align_and_prune
-from clarity.evaluator.engine.comparison import CochlearComparison, Comparison
+from clarity.evaluator.engine.comparison import CochlearComparison
 from clarity.evaluator.engine.middle_ear import middle_ear
-from clarity.evaluator.engine.noise import RandomStream, leave_at, survey
+from clarity.evaluator.engine.noise import leave_at, survey
 from clarity.evaluator.haaqi.features import (
     audible,
     basilar_membrane_sync,

@@ -10,7 +10,7 @@ from scipy import signal
 
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 
-_MODEL_RATE_KHZ = SAMPLE_RATE_HZ // 1000
+MODEL_RATE_KHZ = SAMPLE_RATE_HZ // 1000
 _LEVEL_ORDER = 7
 _LEVEL_RIPPLE_DB = 30.0
 _LEVEL_BAND_KHZ = 21.0
@@ -40,19 +40,35 @@ def to_model_rate(x: NDArray[np.float64], sample_rate_hz: float) -> NDArray[np.f
     ValueError
         When the rate rounds to 0 kHz.
     """
+    rate_khz = whole_khz(sample_rate_hz)
+    if rate_khz == MODEL_RATE_KHZ:
+        return x
+    y = signal.resample_poly(x, *resampling_ratio(rate_khz))
+    if rate_khz < MODEL_RATE_KHZ:
+        level_in, level_out = _rms(x), _rms(y)
+    else:
+        level_in, level_out = _level(x, rate_khz), _level(y, MODEL_RATE_KHZ)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (level_in / level_out) * y
+
+
+def whole_khz(sample_rate_hz: float) -> int:
+    """Round a sampling rate to whole kilohertz; ValueError when that is 0."""
     rate_khz = round(sample_rate_hz / 1000.0)
     if rate_khz < 1:
         raise ValueError(f"the sampling rate must be above 500 Hz, got {sample_rate_hz} Hz")
-    if rate_khz == _MODEL_RATE_KHZ:
-        return x
-    divisor = math.gcd(_MODEL_RATE_KHZ, rate_khz)
-    y = signal.resample_poly(x, _MODEL_RATE_KHZ // divisor, rate_khz // divisor)
-    if rate_khz < _MODEL_RATE_KHZ:
-        level_in, level_out = _rms(x), _rms(y)
-    else:
-        level_in, level_out = _level(x, rate_khz), _level(y, _MODEL_RATE_KHZ)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (level_in / level_out) * y
+    return rate_khz
+
+
+def resampling_ratio(rate_khz: int) -> tuple[int, int]:
+    """Factors, in lowest terms, by which to raise and then to lower a rate to get 24 kHz."""
+    divisor = math.gcd(MODEL_RATE_KHZ, rate_khz)
+    return MODEL_RATE_KHZ // divisor, rate_khz // divisor
+
+
+def level_low_pass(rate_khz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Chebyshev type II low-pass behind which levels are compared: numerator and denominator."""
+    return signal.cheby2(_LEVEL_ORDER, _LEVEL_RIPPLE_DB, _LEVEL_BAND_KHZ / rate_khz)
 
 
 def _rms(x: NDArray[np.float64]) -> np.float64:
@@ -62,5 +78,4 @@ def _rms(x: NDArray[np.float64]) -> np.float64:
 
 def _level(x: NDArray[np.float64], rate_khz: int) -> np.float64:
     """RMS behind a Chebyshev type II low-pass."""
-    b, a = signal.cheby2(_LEVEL_ORDER, _LEVEL_RIPPLE_DB, _LEVEL_BAND_KHZ / rate_khz)
-    return _rms(signal.lfilter(b, a, x))
+    return _rms(signal.lfilter(*level_low_pass(rate_khz), x))

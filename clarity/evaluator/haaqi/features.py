@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
-from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ, TINY
-from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
+from clarity.evaluator.ear_model.constants import N_BANDS, TINY
+from clarity.evaluator.ear_model.quality import (
+    cepstral_basis,
+    modulation_filters,
+    synchrony_weights,
+)
 
 logger = logging.getLogger(__name__)
 
-N_CEPSTRA = 6
 _NEPER_PER_DB = np.log(10.0) / 20.0
-_FRAME_RATE_HZ = SAMPLE_RATE_HZ / ENVELOPE_HOP
-_N_MODULATION_TAPS = 129
-# The upper four of eight modulation bands; the last reaches up to half the frame rate.
-_HIGH_MODULATION_EDGES_HZ = (20.0, 32.0, 50.0, 80.0, _FRAME_RATE_HZ / 2)
-_SYNC_CUTOFF_HZ = 3500.0
-_SYNC_ORDER = 5
 
 
 def audible(levels_db: NDArray[np.float64], threshold_db: float) -> NDArray[np.bool_]:
@@ -46,13 +42,6 @@ def audible(levels_db: NDArray[np.float64], threshold_db: float) -> NDArray[np.b
         return 20.0 * np.log10(total / N_BANDS) > threshold_db
 
 
-def cepstral_basis() -> NDArray[np.float64]:
-    """Half-cosines over the bands, of unit norm, shape (32, 6)."""
-    band = np.arange(N_BANDS)[:, np.newaxis]
-    basis = np.cos(np.pi * np.arange(N_CEPSTRA) * band / (N_BANDS - 1))
-    return basis / np.sqrt(np.sum(basis**2, axis=0))
-
-
 def cepstra(frames_db: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cepstral coefficients of some frames, their means removed.
 
@@ -68,18 +57,6 @@ def cepstra(frames_db: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     coefficients = np.einsum("bj,bm->jm", cepstral_basis(), frames_db)
     return coefficients - coefficients.mean(axis=1, keepdims=True)
-
-
-def modulation_filters() -> NDArray[np.float64]:
-    """FIR filters of the four modulation bands from 20 to 125 Hz, shape (4, 129)."""
-    nyquist_hz = _FRAME_RATE_HZ / 2
-    edges = np.array(_HIGH_MODULATION_EDGES_HZ) / nyquist_hz
-    bands = list(itertools.pairwise(edges[:-1]))
-    filters = [
-        signal.firwin(_N_MODULATION_TAPS, band, window="hann", pass_zero=False) for band in bands
-    ]
-    filters.append(signal.firwin(_N_MODULATION_TAPS, edges[-2], window="hann", pass_zero=False))
-    return np.stack(filters)
 
 
 def cepstral_correlation_high(
@@ -131,8 +108,8 @@ def basilar_membrane_sync(
 ) -> float:
     """BMsync5: covariance of basilar-membrane motion, averaged over the audible tiles.
 
-    The weight falls with the loss of neural synchrony towards high frequencies,
-    sqrt(fc^10 / (fc^10 + f^10)) with fc = 3.5 kHz (Johnson 1980).
+    The weight falls with the loss of neural synchrony towards high frequencies, see
+    `ear_model.quality.synchrony_weights`.
 
     Parameters
     ----------
@@ -153,9 +130,7 @@ def basilar_membrane_sync(
     if np.count_nonzero(keep) <= 1:
         logger.warning("The reference is not audible: no segments to compare, BMsync5 is 0")
         return 0.0
-    power = 2 * _SYNC_ORDER
-    sync = np.sqrt(_SYNC_CUTOFF_HZ**power / (_SYNC_CUTOFF_HZ**power + frequencies_hz**power))
-    weights = sync[:, np.newaxis] * ((level_db > threshold_db) & keep)
+    weights = synchrony_weights(frequencies_hz)[:, np.newaxis] * ((level_db > threshold_db) & keep)
     return float(np.sum(weights * covariance) / np.sum(weights))
 
 

@@ -13,6 +13,7 @@ from clarity.enhancer.nalr import NALR
 from clarity.evaluator.ear_model.alignment import audible_span
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.model import Comparison
+from clarity.evaluator.ear_model.quality import NALR_MISSING, NALR_ORDER, SILENCE_THRESHOLD_DB
 from clarity.evaluator.ear_model.resampling import to_model_rate
 from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.engine.alignment import align_and_prune
@@ -31,10 +32,7 @@ from clarity.utils.audiogram import Audiogram
 
 logger = logging.getLogger(__name__)
 
-SILENCE_THRESHOLD_DB = 2.5
 SEGMENT_MS = 16
-NALR_ORDER = 140
-NALR_MISSING = 1
 
 
 class SilentReferenceError(ValueError, IndexError):

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clarity.evaluator.ear_model.quality import (
+    LOUDNESS_RANGE,
+    NORMALISED_RANGE,
+    combined_score,
+    linear_term,
+    nonlinear_term,
+)
+
 
 @dataclass(frozen=True)
 class HaaqiResult:
@@ -57,9 +65,9 @@ def haaqi_result(
     HaaqiResult
         Score, terms and features.
     """
-    d_loud = float(np.clip(1.0 - loudness_difference / 2.5, 0.0, 1.0))
-    d_norm = float(np.clip(1.0 - normalised_difference / 25.0, 0.0, 1.0))
-    nonlinear = 0.754 * cep_high**3 + 0.246 * bm_sync5
-    linear = 0.329 * d_loud + 0.671 * d_norm
-    score = 0.336 * nonlinear + 0.001 * linear + 0.501 * nonlinear**2 + 0.161 * linear**2
+    d_loud = float(np.clip(1.0 - loudness_difference / LOUDNESS_RANGE, 0.0, 1.0))
+    d_norm = float(np.clip(1.0 - normalised_difference / NORMALISED_RANGE, 0.0, 1.0))
+    nonlinear = nonlinear_term(cep_high, bm_sync5)
+    linear = linear_term(d_loud, d_norm)
+    score = combined_score(nonlinear, linear)
     return HaaqiResult(score, nonlinear, linear, cep_high, bm_sync5, d_loud, d_norm)

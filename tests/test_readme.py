@@ -23,8 +23,12 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
-# Downloading is tested with files in place of the network, in tests/separation.
-NOT_RUN = {"python -m clarity.separation download demucs openunmix"}
+# Downloading is tested without the network, in tests/separation and tests/recipes/generate_dataset.
+NOT_RUN = {
+    "python -m clarity.separation download demucs openunmix",
+    "cadenza-download --list",
+    "cadenza-download --root /data/cadenza_data core validation",
+}
 MY_MODEL = """
 import torch
 

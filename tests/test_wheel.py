@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     "cadenza-demo-data",
+    "cadenza-download",
     "cadenza-enhance",
     "cadenza-evaluate",
     "cadenza-generate-at-mic",

@@ -42,6 +42,11 @@ def demo_data() -> None:
     _run("generate_dataset.make_demo_data")
 
 
+def download() -> None:
+    """Run ``cadenza-download``."""
+    _run("generate_dataset.download")
+
+
 def _run(script: str) -> None:
     end_at_once_when_stopped()
     import_module(f"recipes.cad_icassp_2024.{script}").main()

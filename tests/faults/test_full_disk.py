@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.generate_dataset.download import download
 from tests.faults.conftest import SmallDisk, Undisturbed
 from tests.faults.running import (
     Runner,
@@ -18,6 +21,7 @@ from tests.faults.running import (
     wait_until,
 )
 from tests.faults.test_kills import copy_signals
+from tests.recipes.generate_dataset.record_server import make_archive, serving
 from tests.recipes.tiny_dataset import make_tiny_dataset
 
 pytestmark = pytest.mark.slow
@@ -218,3 +222,27 @@ def test_a_file_in_the_place_of_the_folder_is_a_message(snippets: Undisturbed, t
         output = refused(runner, "enhance", f"path.exp_folder={folder}")
         assert "a file is in the place of a folder" in output
     assert (tmp_path / "exp").read_text() == "something else"
+
+
+def test_a_download_says_so_and_goes_on_when_there_is_space(small_disk: SmallDisk, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    song = np.random.RandomState(1).bytes(150_000)
+    name = "cad_icassp_2024_core.v1.1.tgz"
+    root = small_disk.folder / "data"
+    with serving({name: make_archive({"audio/a.wav": song, "audio/b.wav": song[::-1]})}) as server:
+        server.before_file = lambda: small_disk.fill(leave_bytes=100_000)
+        with pytest.raises(RecipeError, match=r"No space left on device; then give"):
+            download(root, ["core"], server.url)
+        small_disk.filler.unlink()
+        server.before_file = lambda: small_disk.fill(leave_bytes=400_000)
+        with pytest.raises(RecipeError, match=r"cannot unpack .*No space left on device"):
+            download(root, ["core"], server.url)
+        assert [start > 0 for _, start in server.asked] == [False, True]
+        small_disk.filler.unlink()
+        download(root, ["core"], server.url)
+        assert len(server.asked) == 2
+    audio = root / "audio"
+    assert {path.name: path.read_bytes() for path in audio.iterdir()} == {
+        "a.wav": song,
+        "b.wav": song[::-1],
+    }

@@ -1,0 +1,236 @@
+"""Fetch the challenge's data: ``cadenza-download --root FOLDER core validation``.
+
+The packages of the Zenodo record are fetched by name, checked against the record's own checksums
+and unpacked over one folder, which is then ``path.root``. A download that was cut off goes on where
+it stopped; a package that is unpacked is not fetched again.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from clarity.utils.stopping import end_at_once_when_stopped
+
+    end_at_once_when_stopped()
+
+import argparse
+import importlib.util
+import logging
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clarity.utils.file_io import write_json
+from clarity.utils.stopping import exit_code, raised_when_stopped
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.generate_dataset.fetching import fetch, get_json, part_of
+from recipes.cad_icassp_2024.generate_dataset.unpacking import unpack
+from recipes.cad_icassp_2024.runs.disk import in_words, require_space
+
+log = logging.getLogger(__name__)
+
+RECORD_URL = "https://zenodo.org/api/records/13285307"
+DOWNLOADS = "downloads"
+"""Folder in the data set's for archives on their way, and for notes of what has been unpacked."""
+
+UNPACKED_TO_PACKED = 1.6
+"""The training set takes 22 GB unpacked and 14.8 GB packed; other music may compress better."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A file of the record.
+
+    Attributes
+    ----------
+    name : str
+        What it is asked for by: ``core``, ``train``, ``validation``, ``evaluation_complete``.
+    file : str
+        Its file name in the record.
+    n_bytes : int
+        Its size.
+    checksum : str
+        Such as ``md5:d41d8cd98f00b204e9800998ecf8427e``.
+    url : str
+        Where it is fetched from.
+    """
+
+    name: str
+    file: str
+    n_bytes: int
+    checksum: str
+    url: str
+
+    def archive(self, root: Path) -> Path:
+        """Return where the archive is while it is needed."""
+        return root / DOWNLOADS / self.file
+
+    def note(self, root: Path) -> Path:
+        """Return the file that says that this package has been unpacked."""
+        return root / DOWNLOADS / f"{self.file}.json"
+
+    def is_unpacked(self, root: Path) -> bool:
+        """Tell whether this version of the package has been unpacked."""
+        note = self.note(root)
+        return note.is_file() and self.checksum in note.read_text(encoding="utf-8")
+
+
+def read_record(url: str = RECORD_URL) -> list[Package]:
+    """Return the packages of a Zenodo record.
+
+    Parameters
+    ----------
+    url : str
+        The record in Zenodo's API.
+
+    Returns
+    -------
+    list of Package
+        By name.
+
+    Raises
+    ------
+    RecipeError
+        When there is no answer, or it is no record.
+    """
+    record = get_json(url)
+    try:
+        packages = [_package(entry) for entry in record["files"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecipeError(
+            f"{url} answered, but not with a record of Zenodo ({error!r}); fetch the files by hand "
+            "and unpack them over one folder"
+        ) from error
+    return sorted(packages, key=lambda package: package.name)
+
+
+def _package(entry: dict[str, Any]) -> Package:
+    """Read a file's entry in a record."""
+    file = str(entry["key"])
+    if Path(file).name != file:
+        raise ValueError(f"file name {file!r}")
+    short = re.fullmatch(r"cad_icassp_2024_(\w+)\.v[\d.]+\.(?:tgz|tar\.gz)", file)
+    return Package(
+        name=short[1] if short else file,
+        file=file,
+        n_bytes=int(entry["size"]),
+        checksum=str(entry["checksum"]),
+        url=str(entry["links"]["self"]),
+    )
+
+
+def download(root: Path, names: Sequence[str], record_url: str = RECORD_URL) -> None:
+    """Fetch, check and unpack packages; what is there is left alone.
+
+    Parameters
+    ----------
+    root : Path
+        The data set's folder, ``path.root``.
+    names : sequence of str
+        Names of packages.
+    record_url : str
+        The record in Zenodo's API.
+
+    Raises
+    ------
+    RecipeError
+        When a name is not in the record, the disk is too small, the network fails again and again,
+        a checksum is wrong, or an archive is not to be unpacked.
+    """
+    packages = _chosen(read_record(record_url), names)
+    todo = [package for package in packages if not package.is_unpacked(root)]
+    for package in packages:
+        if package not in todo:
+            log.info("%s is in %s already", package.name, root)
+    if todo:
+        _require_space(root, todo)
+    for package in todo:
+        archive = package.archive(root)
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        fetch(package.url, archive, package.n_bytes, package.checksum)
+        unpack(archive, root)
+        write_json(package.note(root), {"checksum": package.checksum})
+        archive.unlink()
+        log.info("%s is in %s", package.name, root)
+
+
+def _require_space(root: Path, todo: Sequence[Package]) -> None:
+    """Compare what packages will take with what is free."""
+    n_bytes = UNPACKED_TO_PACKED * sum(package.n_bytes for package in todo)
+    n_bytes += max(package.n_bytes for package in todo)  # an archive goes once it is unpacked
+    there = [path for p in todo for path in (p.archive(root), part_of(p.archive(root)))]
+    n_bytes -= sum(path.stat().st_size for path in there if path.exists())
+    what = f"unpacking {', '.join(package.name for package in todo)}"
+    require_space(root, max(0, round(n_bytes)), what, "choose another --root")
+
+
+def _chosen(packages: Sequence[Package], names: Sequence[str]) -> list[Package]:
+    """Return the packages of these names."""
+    known = {package.name: package for package in packages}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise RecipeError(
+            f"no package {', '.join(unknown)} in the record: choose from {', '.join(known)}"
+        )
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _listing(packages: Sequence[Package]) -> str:
+    """One line for each package: name, size, file."""
+    width = max((len(package.name) for package in packages), default=0)
+    rows = (f"{p.name:<{width}}  {in_words(p.n_bytes):>9}  {p.file}" for p in packages)
+    return "\n".join(rows)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cadenza-download",
+        description="Fetch packages of the challenge's data from Zenodo and unpack them.",
+    )
+    parser.add_argument("packages", nargs="*", help="such as: core validation")
+    parser.add_argument("--root", type=Path, help="the data set's folder, as in path.root")
+    parser.add_argument("--list", action="store_true", help="show names and sizes, fetch nothing")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -> None:
+    """Run from the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+    record_url : str
+        The record in Zenodo's API.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.list and (options.root is None or not options.packages):
+        parser.error("give --root FOLDER and the names of packages, or --list")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        with raised_when_stopped():
+            _require_pooch()
+            if options.list:
+                sys.stdout.write(_listing(read_record(record_url)) + "\n")
+            else:
+                download(options.root.expanduser(), options.packages, record_url)
+    except RecipeError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt as stopped:
+        sys.stderr.write("\nStopped. The same command goes on from here.\n")
+        sys.exit(exit_code(stopped))
+
+
+def _require_pooch() -> None:
+    if importlib.util.find_spec("pooch") is None:
+        raise RecipeError(
+            "downloading needs a package that is not installed: "
+            "pip install 'cadenza-icassp-2024[download]'"
+        )
+
+
+if __name__ == "__main__":
+    main()

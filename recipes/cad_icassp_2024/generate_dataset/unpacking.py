@@ -1,0 +1,91 @@
+"""Unpacking an archive over a folder that may hold some of it, and over nothing else."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import IO, Final, cast
+
+from tqdm import tqdm
+
+from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.data.errors import RecipeError
+
+log = logging.getLogger(__name__)
+
+TOP_FOLDERS: Final = ("audio", "metadata")
+"""What is above these in an archive is its author's own folder and is left out."""
+
+
+def unpack(archive: Path, root: Path) -> None:
+    """Unpack the files of a tar archive; files that are there already are left alone.
+
+    Parameters
+    ----------
+    archive : Path
+        With gzip or without.
+    root : Path
+        The folder that gets ``audio/`` and ``metadata/``.
+
+    Raises
+    ------
+    RecipeError
+        When the archive is damaged, would write outside the folder or holds links, or the disk is
+        full.
+    """
+    n_kept = 0
+    try:
+        with (
+            tqdm.wrapattr(
+                archive.open("rb"),
+                "read",
+                total=archive.stat().st_size,
+                desc=f"unpacking {archive.name}",
+                disable=None,
+            ) as stream,
+            tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|*") as tar,
+        ):
+            for member in tar:
+                target = root / _place(member, archive)
+                if member.isfile():
+                    n_kept += not _write(tar.extractfile(member), member.size, target)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise RecipeError(
+            f"{archive} is damaged ({error}): remove it and give the same command again"
+        ) from error
+    except OSError as error:
+        raise RecipeError(
+            f"cannot unpack {archive} into {root}: {error.strerror or error}; then give the same "
+            "command again"
+        ) from error
+    if n_kept:
+        log.info("%d files of %s were there already and are left alone", n_kept, archive.name)
+
+
+def _place(member: tarfile.TarInfo, archive: Path) -> Path:
+    """Return where a member goes, relative to the data set's folder."""
+    path = PurePosixPath(member.name)
+    safe = not path.is_absolute() and ".." not in path.parts and "\\" not in member.name
+    if not safe or not (member.isfile() or member.isdir()):
+        raise RecipeError(
+            f"{archive} holds {member.name!r}, which is "
+            + ("outside the data set's folder" if not safe else "neither a file nor a folder")
+            + ": it is not unpacked any further"
+        )
+    tops = [path.parts.index(name) for name in TOP_FOLDERS if name in path.parts]
+    return Path(*path.parts[min(tops, default=0) :])
+
+
+def _write(content: IO[bytes] | None, n_bytes: int, target: Path) -> bool:
+    """Write a file that is not there yet; False when it is."""
+    if target.exists():
+        if target.stat().st_size != n_bytes:
+            log.warning("%s is not as in the record; remove it to get that one", target)
+        return False
+    assert content is not None
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)
+    return True

@@ -29,11 +29,11 @@ demo: $(READY) ## make demo data, enhance and score it with two separators, writ
 	$(BIN)/python -m $(BASELINE).report path.root=demo/cadenza_data report.audio=true \
 		'report.folders=[demo/exp/hpss,demo/exp/oracle]' report.output=demo/report.html
 
-test: $(READY) ## run the tests (minutes)
-	$(BIN)/python -m pytest
+test: $(READY) ## run the tests (minutes); what is skipped, and why, stands at the end
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-slow: $(READY) ## run the long tests too: kills, full disks, SLURM, browser
-	$(BIN)/python -m pytest -m 'slow or not slow'
+test-slow: test ## run the long tests too: kills, full disks, SLURM, browser
+	$(BIN)/python -m pytest -m slow
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -18,8 +18,7 @@ from hydra.core.singleton import Singleton
 
 from recipes.cad_icassp_2024.baseline import enhance
 from recipes.cad_icassp_2024.data.dataset import SONG_FILES, Dataset
-from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.metadata import MAX_LINES_PER_KIND
+from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
 from tests.recipes.test_dataset import data_paths, load
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 
@@ -91,6 +90,14 @@ def ids_that_collide(data: TinyDataset) -> None:
     write(data.metadata / SCENE_LISTENERS, both)
 
 
+def songs_that_collide(data: TinyDataset) -> None:
+    """``Song A`` at ``x-hp_0001`` and ``Song A-x`` at ``hp_0001``."""
+    scenes = read(data.metadata / SCENES)
+    scenes["scene_10001"] |= {"music": "Song A", "head_loudspeaker_positions": "x-hp_0001"}
+    scenes["scene_10002"] |= {"music": "Song A-x", "head_loudspeaker_positions": "hp_0001"}
+    write(data.metadata / SCENES, scenes)
+
+
 def audio(name: str, change: Callable[[Path], object]) -> Break:
     """Change one file of the first song."""
     return lambda data: change(data.at_mic_folder("Song A-hp_0001") / f"{name}.wav")
@@ -156,23 +163,24 @@ METADATA: dict[str, tuple[Break, str]] = {
     "gain: stem missing": (entry(GAINS, "gain_0001", "bass"), "gain_0001: lacks 'bass'"),
     "gain: a word": (
         entry(GAINS, "gain_0001", "bass", value="loud"),
-        r'gain_0001: gain for bass is "loud", but must be a finite number \(dB\)',
+        r'gain_0001: bass is "loud", but must be a number from -300 to 300 \(dB\)',
     ),
-    "gain: null": (entry(GAINS, "gain_0001", "bass", value=None), "gain for bass is null"),
-    "gain: true": (entry(GAINS, "gain_0001", "bass", value=True), "gain for bass is true"),
-    "gain: NaN": (entry(GAINS, "gain_0001", "bass", value=np.nan), "gain for bass is NaN"),
+    "gain: null": (entry(GAINS, "gain_0001", "bass", value=None), "bass is null"),
+    "gain: true": (entry(GAINS, "gain_0001", "bass", value=True), "bass is true"),
+    "gain: NaN": (entry(GAINS, "gain_0001", "bass", value=np.nan), "bass is NaN"),
     "gain: infinite": (entry(GAINS, "gain_0001", "bass", value=np.inf), "bass is Infinity"),
+    "gain: beyond reason": (entry(GAINS, "gain_0001", "bass", value=1e308), "bass is 1e\\+308"),
     "gain: too large": (entry(GAINS, "gain_0001", "bass", value=10**400), "bass is 1000"),
-    "gain: a list": (entry(GAINS, "gain_0001", "bass", value=[1]), r"gain for bass is \[1\]"),
+    "gain: a list": (entry(GAINS, "gain_0001", "bass", value=[1]), r"bass is \[1\]"),
     "gain: unknown stem": (
         entry(GAINS, "gain_0001", "piano", value=1),
-        'gain_0001: has gains for unknown stems "piano"; remove them',
+        'gain_0001: holds "piano", which is unknown; remove it',
     ),
     "gain: set a list": (
         entry(GAINS, "gain_0001", value=[0, 0, 0, 0]),
         "gain_0001: is a list, but must be an object with vocals, drums, bass, other",
     ),
-    "gain: twice": (twice(GAINS, "gain_0001"), r"gain_0001: stands more than once"),
+    "gain: twice": (twice(GAINS, "gain_0001"), r"gain_0001: is there more than once"),
     # listeners
     "listener: no frequencies": (
         entry(LISTENERS, *L1, "audiogram_cfs"),
@@ -200,7 +208,7 @@ METADATA: dict[str, tuple[Break, str]] = {
     ),
     "listener: frequencies no list": (
         entry(LISTENERS, *L1, "audiogram_cfs", value=1000),
-        "L0001: audiogram_cfs is a number, but must be a list of numbers",
+        "L0001: audiogram_cfs is a number, but must be a list",
     ),
     "listener: no levels": (
         entry(LISTENERS, *L1, "audiogram_levels_l", value=[]),
@@ -208,30 +216,38 @@ METADATA: dict[str, tuple[Break, str]] = {
     ),
     "listener: level a word": (
         entry(LISTENERS, *L1, "audiogram_levels_r", 2, value="35"),
-        'L0001: audiogram_levels_r holds "35", but must hold finite numbers only',
+        r'L0001: entry 3 of audiogram_levels_r is "35", but must be a number from -30 to',
     ),
     "listener: level null": (
         entry(LISTENERS, *L1, "audiogram_levels_r", 2, value=None),
-        "audiogram_levels_r holds null",
+        "entry 3 of audiogram_levels_r is null",
     ),
     "listener: level NaN": (
         entry(LISTENERS, *L1, "audiogram_levels_r", 2, value=np.nan),
-        "audiogram_levels_r holds NaN",
+        "entry 3 of audiogram_levels_r is NaN",
     ),
     "listener: level impossible": (
         entry(LISTENERS, *L1, "audiogram_levels_r", 2, value=450),
-        "L0001: audiogram_levels_r holds 450, but dB HL lie between -30 and 150",
+        "L0001: entry 3 of audiogram_levels_r is 450, but must be a number from -30 to 150",
     ),
     "listener: a list": (entry(LISTENERS, *L1, value=[1]), "L0001: is a list, but must be"),
-    "listener: twice": (twice(LISTENERS, "L0001"), "L0001: stands more than once"),
+    "listener: twice": (twice(LISTENERS, "L0001"), "L0001: is there more than once"),
     "listener: id with a slash": (
         entry(LISTENERS, "a/b", value={}),
         'id "a/b" cannot be part of a file name',
     ),
     "listener: id leaves": (entry(LISTENERS, "../x", value={}), "leaves the data set by '..'"),
     "listener: id absolute": (entry(LISTENERS, "/x", value={}), 'id "/x" is an absolute path'),
-    "listener: id too long": (entry(LISTENERS, "x" * 101, value={}), "longer than 100 char"),
+    "listener: id too long": (entry(LISTENERS, "\u00e9" * 51, value={}), "longer than 100 bytes"),
     "listener: id of two lines": (entry(LISTENERS, "a\nb", value={}), "has control characters"),
+    "listener: id with a colon": (
+        entry(LISTENERS, "a:b", value={}),
+        'id "a:b" cannot be part of a file name; take out the colons',
+    ),
+    "listener: id with half a character": (
+        entry(LISTENERS, "L\ud83d", value={}),
+        r'id "L\\ud83d" has half a character \(a lone surrogate\)',
+    ),
     "listener: id empty": (entry(LISTENERS, "", value={}), "id is empty"),
     # scenes
     "scene: no song": (entry(SCENES, *SCENE, "music"), "scene_10001: lacks 'music'; add it"),
@@ -265,8 +281,20 @@ METADATA: dict[str, tuple[Break, str]] = {
         "head_loudspeaker_positions .* leaves the data set by",
     ),
     "scene: id leaves": (entry(SCENES, "../s", value={}), r'id "\.\./s" leaves the data set by'),
+    "scene: song longer than a file name": (
+        entry(SCENES, *SCENE, "music", value="\u00e9" * 128),
+        "scene_10001: music .* is longer than the 255 bytes of a file name",
+    ),
+    "scene: folder longer than a file name": (
+        entry(SCENES, *SCENE, "music", value="x" * 250),
+        "scene_10001: the folder .* is longer than the 255 bytes of a file name",
+    ),
+    "scene: one folder for two songs": (
+        songs_that_collide,
+        "scene_10001 and scene_10002 would share the folder 'Song A-x-hp_0001', but not the song",
+    ),
     "scene: a word": (entry(SCENES, *SCENE, value="x"), "scene_10001: is a string, but must be"),
-    "scene: twice": (twice(SCENES, "scene_10001"), "scene_10001: stands more than once"),
+    "scene: twice": (twice(SCENES, "scene_10001"), "scene_10001: is there more than once"),
     "scene: unknown gain": (
         entry(SCENES, *SCENE, "gain", value="gain_9999"),
         r"/scenes\.train\.json: scene_10001: gain 'gain_9999' is not in .*gains\.json; correct",
@@ -290,16 +318,16 @@ METADATA: dict[str, tuple[Break, str]] = {
     ),
     "pairs: a word": (
         entry(SCENE_LISTENERS, *SCENE, value="L0001"),
-        "scene_10001: is a string, but must be a list of listener ids",
+        "scene_10001: is a string, but must be a list",
     ),
     "pairs: an object": (entry(SCENE_LISTENERS, *SCENE, value={}), "is an object, but"),
     "pairs: listener a number": (
         entry(SCENE_LISTENERS, *SCENE, value=[1]),
-        "scene_10001: listener 1 is not a string",
+        "scene_10001: entry 1 1 is not a string",
     ),
     "pairs: listener leaves": (
         entry(SCENE_LISTENERS, *SCENE, value=["../../L"]),
-        "scene_10001: listener .* leaves the data set",
+        "scene_10001: entry 1 .* leaves the data set",
     ),
     "pairs: unknown listener": (
         entry(SCENE_LISTENERS, *SCENE, 0, value="L9999"),
@@ -313,7 +341,7 @@ METADATA: dict[str, tuple[Break, str]] = {
         entry(SCENE_LISTENERS, "scene_9", value=["L0001"]),
         r"scene_9: there is no such scene in .*/scenes\.train\.json",
     ),
-    "pairs: scene twice": (twice(SCENE_LISTENERS, "scene_10001"), "stands more than once"),
+    "pairs: scene twice": (twice(SCENE_LISTENERS, "scene_10001"), "is there more than once"),
     "pairs: one file name": (ids_that_collide, "a with b_c and a_b with c would share a file name"),
     # at-mic music and head positions
     "at-mic: Path leaves": (
@@ -336,7 +364,7 @@ METADATA: dict[str, tuple[Break, str]] = {
     "position: no microphone": (entry(POSITIONS, "hp_0001", "mic"), "hp_0001: lacks 'mic'"),
     "position: angle NaN": (
         entry(POSITIONS, "hp_0001", "left_angle", value=np.nan),
-        r"hp_0001: left_angle is NaN, but must be a finite number \(degrees\)",
+        r"hp_0001: left_angle is NaN, but must be a number below 0 \(degrees\)",
     ),
 }
 

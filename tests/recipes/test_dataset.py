@@ -13,7 +13,6 @@ import soxr
 from hydra import compose, initialize_config_dir
 
 import recipes.cad_icassp_2024.runs.entry  # noqa: F401 - tells Hydra the schemas
-from recipes.cad_icassp_2024.data.audio_files import OnDisk
 from recipes.cad_icassp_2024.data.dataset import (
     SONG_FILES,
     DataPaths,
@@ -23,6 +22,7 @@ from recipes.cad_icassp_2024.data.dataset import (
     set_song_seed,
 )
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths
 from tests.conftest import ROOT
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 
@@ -160,14 +160,39 @@ def test_capital_letters_on_disk(data: TinyDataset) -> None:
 def test_the_exact_name_wins_over_another_spelling(tmp_path: Path) -> None:
     (tmp_path / "Bass.wav").write_text("capital")
     (tmp_path / "bass.wav").write_text("plain")
-    assert OnDisk().find(tmp_path / "bass.wav").read_text() == "plain"
-    assert OnDisk().find(tmp_path / "Bass.wav").read_text() == "capital"
-    assert OnDisk().find(tmp_path / "drums.wav") == tmp_path / "drums.wav"
+    assert CaseInsensitivePaths().find(tmp_path / "bass.wav").read_text() == "plain"
+    assert CaseInsensitivePaths().find(tmp_path / "Bass.wav").read_text() == "capital"
+    assert CaseInsensitivePaths().find(tmp_path / "drums.wav") == tmp_path / "drums.wav"
+
+
+@pytest.mark.parametrize("with_listing", [True, False])
+def test_a_missing_song_is_not_found_under_the_name_of_another(
+    data: TinyDataset, with_listing: bool
+) -> None:
+    scenes = read(data.metadata / "scenes.train.json")
+    scenes["scene_10003"] |= {"music": "SONG A", "head_loudspeaker_positions": "hp_0001"}
+    write(data.metadata / "scenes.train.json", scenes)
+    listing = data.metadata / "at_mic_music.train.json"
+    if with_listing:
+        write(listing, read(listing) | {"SONG A-hp_0001": {"Path": "train/SONG A-hp_0001"}})
+    else:
+        listing.unlink()
+    music = data.root / "audio" / "at_mic_music"
+    for split in ("train", "Train"):  # which is spelt otherwise on disk, as the challenge does
+        problems = "\n".join(load(data.root).check_audio(load(data.root).pairs, SONG_FILES))
+        assert "SONG A-hp_0001: no such folder" in problems
+        assert "Song A-hp_0001" not in problems
+        if split == "train":
+            (music / "train").rename(music / "Train")
+    (music / "Train" / "Song A-hp_0001").rename(music / "Train" / "SONG A-hp_0001")
+    problems = "\n".join(load(data.root).check_audio(load(data.root).pairs, SONG_FILES))
+    assert "Song A-hp_0001: no such folder" in problems
+    assert "SONG A-hp_0001" not in problems
 
 
 def test_accents_however_they_are_composed(tmp_path: Path) -> None:
     (tmp_path / "Cafe\u0301").mkdir()
-    assert OnDisk().find(tmp_path / "Caf\u00e9").is_dir()
+    assert CaseInsensitivePaths().find(tmp_path / "Caf\u00e9").is_dir()
 
 
 def test_a_linked_folder_is_followed(data: TinyDataset, tmp_path: Path) -> None:

@@ -2,94 +2,73 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
+from clarity.utils.file_io import read_signal
 from clarity.utils.signal_processing import resample
-from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.metadata import Problems
-
-OTHER_NAMES = {
-    "head_positions.json": "head_loudspeaker_positions.json",
-    "head_loudspeaker_positions.json": "head_positions.json",
-}
-"""The challenge's documents give this file two names."""
+from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
+from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, fold
 
 MAX_RIFF_BYTES = 0xFFFFFF00
 HEADER_THREADS = 8
+AGAIN = "generate or download it again"
 GET_IT = "download it, or run generate_dataset if it is music at the microphones"
 
 
-def find_on_disk(path: str | Path) -> Path:
-    """Find a single file, ``~`` expanded, by `OnDisk.find`.
+@dataclass(frozen=True)
+class SongFolders:
+    """Finds the files of songs, however they are spelt on disk, but never those of another song.
 
-    Parameters
+    Attributes
     ----------
-    path : str or Path
-        The expected path, as the user typed it.
-
-    Returns
-    -------
-    Path
-        The same, with the spelling that the disk has.
-    """
-    return OnDisk().find(Path(path).expanduser())
-
-
-class OnDisk:
-    """Finds files whose names on disk differ from the expected ones in case only.
-
-    The challenge's documents spell ``Train/.../Bass.wav`` as well as ``train/.../bass.wav``.
-    Folders are listed once, and only where the expected name is not there; so make a new object
-    when files may have appeared.
+    music_dir : Path
+        The folder of the music.
+    folders : mapping of str to str
+        Folder of each song below it, by the song's name; of all songs that are known of, so that
+        songs whose names differ in case only are told apart.
     """
 
-    def __init__(self) -> None:
-        self._listings: dict[Path, dict[str, str]] = {}
+    music_dir: Path
+    folders: Mapping[str, str]
+    _disk: CaseInsensitivePaths = field(
+        default_factory=CaseInsensitivePaths, repr=False, compare=False
+    )
+    _by_spelling: dict[str, set[str]] = field(init=False, repr=False, compare=False)
 
-    def find(self, path: Path) -> Path:
-        """Path as it is on disk, or ``path`` itself when there is no such thing.
+    def __post_init__(self) -> None:
+        by_spelling: dict[str, set[str]] = {}
+        for folder in self.folders.values():
+            by_spelling.setdefault(fold(folder), set()).add(folder)
+        object.__setattr__(self, "_by_spelling", by_spelling)
 
-        Parameters
-        ----------
-        path : Path
-            The expected path.
+    def file(self, song: str, name: str) -> Path:
+        """Path of ``mixture`` or of a stem of a song, spelt as it is on disk."""
+        wanted = self.music_dir / self.folders[song]
+        if self._is_another_songs(wanted, self.folders[song]):
+            return wanted / f"{name}.wav"
+        return self._disk.find(wanted / f"{name}.wav")
 
-        Returns
-        -------
-        Path
-            ``path``, with the spelling that the disk has.
-        """
-        if path.exists():
-            return path
-        for name in (path.name, OTHER_NAMES.get(path.name)):
-            if name is None or path.parent == path:
-                continue
-            parent = self.find(path.parent)
-            spelling = self._listing(parent).get(self._fold(name))
-            if spelling is not None:
-                return parent / spelling
-        return path
+    def _is_another_songs(self, wanted: Path, folder: str) -> bool:
+        """Whether the folder on disk is spelt more like that of another song."""
+        rivals = self._by_spelling[fold(folder)] - {folder}
+        if not rivals or wanted.exists():
+            return False
+        found = self._disk.find(wanted).parts
 
-    def _listing(self, folder: Path) -> dict[str, str]:
-        if folder not in self._listings:
-            names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-            self._listings[folder] = {self._fold(name): name for name in reversed(names)}
-        return self._listings[folder]
+        def n_equal(other: str) -> int:
+            return sum(map(str.__eq__, reversed(found), reversed(Path(other).parts)))
 
-    @staticmethod
-    def _fold(name: str) -> str:
-        # macOS stores decomposed accents, metadata has composed ones.
-        return unicodedata.normalize("NFC", name).casefold()
+        return any(n_equal(rival) > n_equal(folder) for rival in rivals)
 
 
-def audio_problems(songs: Iterable[Mapping[str, Path]]) -> list[str]:
+def audio_problems(songs: Iterable[Mapping[str, Path]]) -> Problems:
     """Read the headers of the files of many songs.
 
     Parameters
@@ -99,14 +78,14 @@ def audio_problems(songs: Iterable[Mapping[str, Path]]) -> list[str]:
 
     Returns
     -------
-    list of str
+    Problems
         What `song_problems` finds, each line with the file and what to do.
     """
     problems = Problems()
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         for found in pool.map(song_problems, songs):
             problems.extend(found)
-    return problems.lines()
+    return problems
 
 
 def song_problems(files: Mapping[str, Path]) -> Problems:
@@ -120,12 +99,11 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
     Returns
     -------
     Problems
-        Files that are missing, unreadable, empty or not stereo, or that differ from the first
-        one in length or sample rate.
+        Files that are missing, unreadable, empty, cut short or not stereo, or that differ from
+        the first one in length or sample rate.
     """
     problems = Problems()
-    folders = {path.parent for path in files.values()}
-    for folder in sorted(folders):
+    for folder in sorted({path.parent for path in files.values()}):
         if not folder.is_dir():
             problems.add("missing song", f"{folder}: no such folder; {GET_IT}")
     first: Any = None
@@ -133,16 +111,11 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
         if not path.parent.is_dir():
             continue
         try:
-            header = soundfile.info(path)
-        except (soundfile.SoundFileError, OSError) as error:
-            problems.add(*_unreadable(path, error))
+            header = read_header(path)
+        except RecipeError as error:
+            problems.add("audio" if path.exists() else "missing audio", str(error))
             continue
-        fault = _header_fault(header) or _cut_short(path)
-        if fault is not None:
-            problems.add("audio", f"{path}: {fault}")
-            continue
-        if first is None:
-            first = header
+        first = first or header
         if header.samplerate != first.samplerate:
             line = f"{path}: has {header.samplerate} Hz, but {first.name} has {first.samplerate} Hz"
             problems.add("sample rate", f"{line}; all files of a song must agree")
@@ -152,41 +125,62 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
     return problems
 
 
-def _unreadable(path: Path, error: Exception) -> tuple[str, str]:
-    """Kind and line for a file that gives no header."""
-    if not path.exists():
-        return "missing audio", f"{path}: no such file; {GET_IT}"
-    if path.is_file() and path.stat().st_size == 0:
-        return "audio", f"{path}: is empty (0 bytes); generate or download it again"
-    reason = getattr(error, "error_string", None) or error
-    return "audio", f"{path}: cannot be read as audio ({reason}); generate or download it again"
+def read_header(path: Path) -> Any:
+    """Read the header of a stereo file, and see whether the file is all there.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
 
-def _header_fault(header: Any) -> str | None:
+    Returns
+    -------
+    soundfile's info
+        With ``frames``, ``samplerate``, ``duration``.
+
+    Raises
+    ------
+    RecipeError
+        When the file is missing, unreadable, empty, cut short or not stereo.
+    """
+    try:
+        header = soundfile.info(path)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise RecipeError(f"{path}: {_why_unreadable(path, error)}") from error
     if header.frames == 0:
-        return "holds no samples; generate or download it again"
+        raise RecipeError(f"{path}: holds no samples; {AGAIN}")
     if header.channels != 2:
-        return f"has {header.channels} channel(s), but must be stereo (left ear, right ear)"
-    return None
+        what = f"has {header.channels} channel(s), but must be stereo (left, right)"
+        raise RecipeError(f"{path}: {what}")
+    n_missing = _n_missing_bytes(path)
+    if n_missing > 1:
+        raise RecipeError(f"{path}: is cut short by {n_missing} bytes; {AGAIN}")
+    return header
 
 
-def _cut_short(path: Path) -> str | None:
-    """Say when a WAV file is shorter than its header promises; libsndfile reads what is there."""
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return f"no such file; {GET_IT}"
+    if path.is_file() and path.stat().st_size == 0:
+        return f"is empty (0 bytes); {AGAIN}"
+    reason = getattr(error, "error_string", None) or error
+    return f"cannot be read as audio ({reason}); {AGAIN}"
+
+
+def _n_missing_bytes(path: Path) -> int:
+    """How much shorter a WAV file is than its header says; libsndfile reads what is there."""
     with path.open("rb") as file:
         head = file.read(8)
-    promised = 8 + int.from_bytes(head[4:], "little")
-    if head[:4] != b"RIFF" or promised > MAX_RIFF_BYTES:  # sizes beyond are placeholders
-        return None
-    missing = promised - path.stat().st_size
-    return (
-        f"is cut short by {missing} bytes; generate or download it again" if missing > 1 else None
-    )
+    n_bytes = 8 + int.from_bytes(head[4:], "little")
+    if head[:4] != b"RIFF" or n_bytes > MAX_RIFF_BYTES:  # sizes beyond are placeholders
+        return 0
+    return n_bytes - path.stat().st_size
 
 
 def read_stereo(
     path: Path, sample_rate: int | None = None, *, allow_resample: bool = True
 ) -> np.ndarray:
-    """Read a stereo file.
+    """Read a stereo file whole.
 
     Parameters
     ----------
@@ -205,24 +199,20 @@ def read_stereo(
     Raises
     ------
     RecipeError
-        When the file is missing, unreadable, not stereo, of another rate that cannot be changed,
-        or holds NaN or infinity.
+        When the file is missing, unreadable, cut short, not stereo, of another rate that cannot
+        be changed, or holds NaN or infinity.
     """
+    rate = read_header(path).samplerate
+    if not allow_resample and sample_rate not in (None, rate):
+        raise RecipeError(f"{path}: has {rate} Hz, but sample_rate={sample_rate}; they must agree")
     try:
-        signal, rate = soundfile.read(path, dtype="float64", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise RecipeError(_unreadable(path, error)[1]) from error
-    if signal.shape[1] != 2:
-        n_channels = signal.shape[1]
-        raise RecipeError(f"{path}: has {n_channels} channel(s), but must be stereo")
+        signal = read_signal(path)
+    except ValueError as error:
+        raise RecipeError(f"{error}; {AGAIN}") from error
     bad = np.flatnonzero(~np.isfinite(signal).all(axis=1))
     if bad.size:
         raise RecipeError(
             f"{path}: holds NaN or infinity in {bad.size} samples, the first at sample {bad[0]}; "
-            "generate or download it again"
+            f"{AGAIN}"
         )
-    if sample_rate in (None, rate):
-        return signal
-    if not allow_resample:
-        raise RecipeError(f"{path}: has {rate} Hz, but sample_rate={sample_rate}; they must agree")
-    return resample(signal, rate, sample_rate)
+    return signal if sample_rate in (None, rate) else resample(signal, rate, sample_rate)

@@ -6,187 +6,55 @@ and reported together, before any work starts.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Listener
-from recipes.cad_icassp_2024.data import metadata
-from recipes.cad_icassp_2024.data.audio_files import OnDisk, audio_problems, read_stereo
-from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.metadata import Problems, Table
+from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, read_stereo
+from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
+from recipes.cad_icassp_2024.data.metadata import Table, read_table
+from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.data.scenes import (
+    MIXTURE,
+    SONG_FILES,
+    Pair,
+    Scene,
+    mixture_id,
+    seed_for,
+    set_song_seed,
+)
+from recipes.cad_icassp_2024.data.schema import (
+    GainSet,
+    HeadPosition,
+    ListenerEntry,
+    ListenerIds,
+    SceneEntry,
+    SongEntry,
+    id_fault,
+    path_fault,
+)
+
+__all__ = [
+    "MIXTURE",
+    "SONG_FILES",
+    "DataPaths",
+    "Dataset",
+    "Pair",
+    "Scene",
+    "mixture_id",
+    "seed_for",
+    "set_song_seed",
+]
 
 logger = logging.getLogger(__name__)
 
-MIXTURE = "mixture"
-SONG_FILES = (MIXTURE, *VDBO)
-"""The five files of a song, without ``.wav``."""
-
-Gains = dict[str, float]
-"""Decibels for each stem."""
-
-
-def seed_for(text: str) -> int:
-    """Seed that the challenge derives from a name: MD5 as a number, modulo 10^8.
-
-    Parameters
-    ----------
-    text : str
-        A song's name, a scene's id, or any other text.
-
-    Returns
-    -------
-    int
-        The seed, 0 to 99,999,999.
-    """
-    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16) % 10**8
-
-
-def set_song_seed(song: str) -> None:
-    """Seed NumPy's legacy global generator by `seed_for`.
-
-    Parameters
-    ----------
-    song : str
-        A song's name, a scene's id, or any other text.
-    """
-    np.random.seed(seed_for(song))
-
-
-def mixture_id(song: str, head_position: str) -> str:
-    """Name of a song at the microphones of one head: ``{song}-{head position}``."""
-    return f"{song}-{head_position}"
-
-
-def existing_root(root: str | Path) -> Path:
-    """Make sure that the folder of the data set is there.
-
-    Parameters
-    ----------
-    root : str or Path
-        ``path.root``, as the user typed it.
-
-    Returns
-    -------
-    Path
-        The same, ``~`` expanded.
-
-    Raises
-    ------
-    RecipeError
-        When it is not a folder.
-    """
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
-        raise RecipeError(
-            f"path.root={root} {what} (looked for {folder.absolute()}); "
-            "give the folder that holds audio/ and metadata/"
-        )
-    return folder
-
-
-@dataclass(frozen=True)
-class DataPaths:
-    """Where the parts of a data set lie; the attributes are the keys of ``path`` in the config.
-
-    Attributes
-    ----------
-    root : Path
-        Folder of the data set.
-    split : str
-        train, valid or test; part of the file names.
-    metadata_dir, music_dir : Path
-        Folders of the JSON files and of the at-mic music.
-    gains_file, head_positions_file, listeners_file : Path
-    music_file, scenes_file, scene_listeners_file : Path
-        The JSON files.
-    """
-
-    root: Path
-    split: str
-    metadata_dir: Path
-    music_dir: Path
-    gains_file: Path
-    head_positions_file: Path
-    listeners_file: Path
-    music_file: Path
-    scenes_file: Path
-    scene_listeners_file: Path
-
-    @classmethod
-    def from_config(cls, config: Any) -> DataPaths:
-        """Take the paths from ``cfg.path``, with the spelling that is on disk.
-
-        Parameters
-        ----------
-        config : PathConfig or DictConfig
-            Anything with the attributes of this class: strings or paths.
-
-        Returns
-        -------
-        DataPaths
-            Paths as the user typed them, ``~`` expanded.
-
-        Raises
-        ------
-        RecipeError
-            When ``path.root`` is not a folder.
-        """
-        root = existing_root(config.root)
-        disk = OnDisk()
-        names = [item.name for item in fields(cls) if item.name not in {"root", "split"}]
-        found = {name: disk.find(Path(getattr(config, name)).expanduser()) for name in names}
-        return cls(root=root, split=str(config.split), **found)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A song at a head, and the balance that is asked for.
-
-    Attributes
-    ----------
-    id : str
-        Scene id, ``scene_10001``.
-    song : str
-        Name of the song before it was filtered with the head's impulse responses.
-    head_position : str
-        Id of the head and loudspeaker positions.
-    gain_id : str
-        Id of the gain set.
-    gains_db : mapping of str to float
-        The gain of each stem, dB.
-    """
-
-    id: str
-    song: str
-    head_position: str
-    gain_id: str
-    gains_db: Mapping[str, float]
-
-    @property
-    def mixture_id(self) -> str:
-        """Name of the at-mic song: ``{song}-{head position}``."""
-        return mixture_id(self.song, self.head_position)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A scene and one of its listeners: the unit of work and of scores."""
-
-    scene: Scene
-    listener: Listener
-
-    @property
-    def id(self) -> str:
-        """``{scene}_{listener}``, the start of the names of the pair's files."""
-        return f"{self.scene.id}_{self.listener.id}"
+OPTIONAL = ("head_positions", "music")
+"""Metadata files that enhancement and evaluation can do without."""
 
 
 @dataclass(frozen=True)
@@ -196,21 +64,20 @@ class Dataset:
     Attributes
     ----------
     paths : DataPaths
-        Where everything lies.
+        Where everything is.
     scenes, listeners
         By id, in the order of their files.
     pairs : tuple of Pair
         All pairs, in the order of the file of scene listeners.
-    song_folders : dict of str to str
-        Folder of every at-mic song, below ``paths.music_dir``, by `Scene.mixture_id`.
+    songs : SongFolders
+        Finds the files of the at-mic songs, by `Scene.mixture_id`.
     """
 
     paths: DataPaths
     scenes: dict[str, Scene]
     listeners: dict[str, Listener]
     pairs: tuple[Pair, ...]
-    song_folders: dict[str, str]
-    _disk: OnDisk = field(default_factory=OnDisk, repr=False, compare=False)
+    songs: SongFolders
 
     @classmethod
     def load(cls, paths: DataPaths) -> Dataset:
@@ -223,7 +90,7 @@ class Dataset:
         Parameters
         ----------
         paths : DataPaths
-            Where the files lie.
+            Where the files are.
 
         Returns
         -------
@@ -236,11 +103,36 @@ class Dataset:
             With a list of everything that is wrong.
         """
         problems = Problems()
-        tables = _Tables.read(paths, problems)
-        scenes = tables.scenes(problems)
-        pairs = tables.pairs(scenes, problems)
+
+        def table(name: str, kind: Any, **options: Any) -> Table[Any]:
+            path = getattr(paths, f"{name}_file")
+            if name in OPTIONAL and not path.exists():
+                logger.info("There is no %s; going on without it", path)
+                return Table(path, {})
+            return read_table(path, f"path.{name}_file", kind, problems, **options)
+
+        gains = table("gains", GainSet)
+        listener_entries = table("listeners", ListenerEntry, check_id=id_fault)
+        scene_entries = table("scenes", SceneEntry, check_id=id_fault)
+        scene_listeners = table("scene_listeners", ListenerIds)
+        positions = table("head_positions", HeadPosition)
+        music = table("music", SongEntry)
+
+        scenes = _scenes(scene_entries, gains, positions, music, problems)
+        listeners = {name: entry.listener(name) for name, entry in listener_entries.entries.items()}
+        _note_unknown_pairs(scene_listeners, scene_entries, listener_entries, problems)
+        pairs = tuple(
+            Pair(scenes[scene_id], listeners[listener_id])
+            for scene_id, listener_ids in scene_listeners.entries.items()
+            for listener_id in listener_ids
+            if scene_id in scenes and listener_id in listeners
+        )
+        _note_equal_ids(pairs, scene_listeners.path, problems)
         problems.raise_if_any(f"the metadata of split '{paths.split}' in {paths.metadata_dir}")
-        return cls(paths, scenes, tables.listeners.entries, pairs, tables.song_folders(scenes))
+        names = (scene.mixture_id for scene in scenes.values())
+        folders = {name: f"{paths.split}/{name}" for name in names}
+        folders |= {name: entry.folder for name, entry in music.entries.items()}
+        return cls(paths, scenes, listeners, pairs, SongFolders(paths.music_dir, folders))
 
     def select(self, batch: int = 0, n_batches: int = 1, small_test: bool = False) -> list[Pair]:
         """Choose the pairs of one batch.
@@ -287,8 +179,7 @@ class Dataset:
         Path
             The WAV file.
         """
-        folder = self.paths.music_dir / self.song_folders[scene.mixture_id]
-        return self._disk.find(folder / f"{name}.wav")
+        return self.songs.file(scene.mixture_id, name)
 
     def check_audio(self, pairs: Iterable[Pair], names: Sequence[str]) -> list[str]:
         """Read the headers of all files that the pairs need, each once.
@@ -308,7 +199,7 @@ class Dataset:
         songs = {pair.scene.mixture_id: pair.scene for pair in pairs}
         return audio_problems(
             {name: self.music_file(scene, name) for name in names} for scene in songs.values()
-        )
+        ).lines()
 
     def read_music(self, scene: Scene, name: str, sample_rate: int) -> np.ndarray:
         """Read one of a scene's at-mic files.
@@ -335,89 +226,63 @@ class Dataset:
         return read_stereo(self.music_file(scene, name), sample_rate)
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """The metadata files of one split, before they are put together."""
+def _scenes(
+    entries: Table[SceneEntry],
+    gains: Table[GainSet],
+    positions: Table[HeadPosition],
+    music: Table[SongEntry],
+    problems: Problems,
+) -> dict[str, Scene]:
+    """Scenes with their gains; notes ids that no file has."""
+    scenes: dict[str, Scene] = {}
+    for scene_id, entry in entries.entries.items():
+        where, position = f"{entries.path}: {scene_id}", entry.head_loudspeaker_positions
+        gains.note_missing(entry.gain, "gain", where, problems)
+        positions.note_missing(position, "head position", where, problems)
+        music.note_missing(mixture_id(entry.music, position), "at-mic song", where, problems)
+        known = gains.entries.get(entry.gain)
+        gains_db = known.model_dump() if known else {}
+        scenes[scene_id] = Scene(scene_id, entry.music, position, entry.gain, gains_db)
+    note_equal_folders(entries, problems)
+    return scenes
 
-    paths: DataPaths
-    gains: Table[Gains]
-    listeners: Table[Listener]
-    scene_entries: Table[metadata.SceneEntry]
-    scene_listeners: Table[list[str]]
-    head_positions: Table[metadata.HeadPosition]
-    music: Table[str]
 
-    @classmethod
-    def read(cls, paths: DataPaths, problems: Problems) -> _Tables:
-        def table(name: str, parse: Any, **options: Any) -> Table:
-            path = getattr(paths, f"{name}_file")
-            key = f"path.{name}_file"
-            return metadata.read_table(path, key, problems, parse, **options)
+def note_equal_folders(scenes: Table[SceneEntry], problems: Problems) -> None:
+    """Note at-mic songs whose folders would have one name, and names that no folder can have.
 
-        def optional(name: str, parse: Any) -> Table:
-            path = getattr(paths, f"{name}_file")
-            if path.exists():
-                return table(name, parse)
-            logger.info("There is no %s; going on without it", path)
-            return Table(path, {}, None)
+    A folder is named ``{song}-{head position}``: ``a-b`` at ``c`` and ``a`` at ``b-c`` are one.
+    """
+    first: dict[str, tuple[str, SceneEntry]] = {}
+    for scene_id, entry in scenes.entries.items():
+        name = mixture_id(entry.music, entry.head_loudspeaker_positions)
+        other_id, other = first.setdefault(name, (scene_id, entry))
+        if other.music != entry.music:
+            line = f"{scenes.path}: {other_id} and {scene_id} would share the folder '{name}'"
+            hint = "rename a song or a head position"
+            problems.add("equal folders", f"{line}, but not the song; {hint}")
+        fault = path_fault(name)
+        if fault is not None:
+            problems.add("song folder", f"{scenes.path}: {scene_id}: the folder {fault}")
 
-        listeners = table("listeners", metadata.parse_listener, check_id=metadata.id_fault)
-        named = {name: replace(listener, id=name) for name, listener in listeners.entries.items()}
-        return cls(
-            paths=paths,
-            gains=table("gains", metadata.parse_gains),
-            listeners=replace(listeners, entries=named),
-            scene_entries=table("scenes", metadata.parse_scene, check_id=metadata.id_fault),
-            scene_listeners=table("scene_listeners", metadata.parse_listener_ids),
-            head_positions=optional("head_positions", metadata.parse_head_position),
-            music=optional("music", metadata.parse_track_path),
-        )
 
-    def scenes(self, problems: Problems) -> dict[str, Scene]:
-        """Scenes with their gains; notes ids that no file has."""
-        built: dict[str, Scene] = {}
-        path = self.scene_entries.path
-        for scene_id, entry in self.scene_entries.entries.items():
-            name = mixture_id(entry.music, entry.head_position)
-            for what, wanted, table in (
-                ("gain", entry.gain, self.gains),
-                ("head position", entry.head_position, self.head_positions),
-                ("at-mic song", name, self.music),
-            ):
-                if table.lacks(wanted):
-                    line = f"{path}: {scene_id}: {what} '{wanted}' is not in {table.path}"
-                    problems.add(f"unknown {what}", f"{line}; correct the id or add the entry")
-            gains = self.gains.entries.get(entry.gain, {})
-            built[scene_id] = Scene(scene_id, entry.music, entry.head_position, entry.gain, gains)
-        return built
-
-    def pairs(self, scenes: Mapping[str, Scene], problems: Problems) -> tuple[Pair, ...]:
-        """Pairs in the order of the file of scene listeners; notes ids that no file has."""
-        pairs: list[Pair] = []
-        path = self.scene_listeners.path
-        for scene_id, listener_ids in self.scene_listeners.entries.items():
-            if self.scene_entries.lacks(scene_id):
-                line = f"{path}: {scene_id}: there is no such scene in {self.scene_entries.path}"
-                problems.add("unknown scene", f"{line}; remove it or add the scene")
-            for listener_id in listener_ids:
-                if self.listeners.lacks(listener_id):
-                    line = f"{path}: {scene_id}: listener '{listener_id}' is not in"
-                    hint = "correct the id or add the listener"
-                    problems.add("unknown listener", f"{line} {self.listeners.path}; {hint}")
-            known = [self.listeners.entries.get(listener_id) for listener_id in listener_ids]
-            if scene_id in scenes:
-                pairs += [Pair(scenes[scene_id], listener) for listener in known if listener]
-        for scene_id in sorted(self.scene_entries.ids or ()):
-            if self.scene_listeners.lacks(scene_id):
-                line = f"{path}: {scene_id}: has no listeners; add them or remove the scene from"
-                problems.add("no listeners", f"{line} {self.scene_entries.path}")
-        _note_equal_ids(pairs, path, problems)
-        return tuple(pairs)
-
-    def song_folders(self, scenes: Mapping[str, Scene]) -> dict[str, str]:
-        """Folder of each at-mic song below the music folder."""
-        names = dict.fromkeys(scene.mixture_id for scene in scenes.values())
-        return {name: self.music.entries.get(name, f"{self.paths.split}/{name}") for name in names}
+def _note_unknown_pairs(
+    scene_listeners: Table[list[str]],
+    scenes: Table[SceneEntry],
+    listeners: Table[ListenerEntry],
+    problems: Problems,
+) -> None:
+    """Note scenes and listeners that no file has, and scenes without listeners."""
+    for scene_id, listener_ids in scene_listeners.entries.items():
+        where = f"{scene_listeners.path}: {scene_id}"
+        if scenes.lacks(scene_id):
+            line = f"{where}: there is no such scene in {scenes.path}"
+            problems.add("unknown scene", f"{line}; remove it or add the scene")
+        for listener_id in listener_ids:
+            listeners.note_missing(listener_id, "listener", where, problems)
+    for scene_id in sorted(scenes.ids or ()):
+        if scene_listeners.lacks(scene_id):
+            line = f"{scene_listeners.path}: {scene_id}: has no listeners"
+            problems.add("no listeners", f"{line}; add them or remove the scene from {scenes.path}")
 
 
 def _note_equal_ids(pairs: Iterable[Pair], path: Path, problems: Problems) -> None:

@@ -1,8 +1,12 @@
-"""The error that ends a run with one message and no traceback."""
+"""The error that ends a run with one message and no traceback, and lists of problems for it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from hydra.errors import CompactHydraException
+
+MAX_LINES_PER_KIND = 20
 
 
 class RecipeError(CompactHydraException):
@@ -11,3 +15,41 @@ class RecipeError(CompactHydraException):
     Hydra prints exceptions of this family as their text alone and exits with code 1;
     with ``HYDRA_FULL_ERROR=1`` it shows the traceback as well.
     """
+
+
+@dataclass
+class Problems:
+    """What is wrong with the data, one line each, in the order found."""
+
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_kind)
+
+    def add(self, kind: str, line: str) -> None:
+        """Note one problem; lines of one kind are shortened together."""
+        # Half a character (a lone surrogate in JSON) cannot be written to any terminal or file.
+        printable = line.encode("utf-8", "backslashreplace").decode("utf-8")
+        self.by_kind.setdefault(kind, []).append(printable)
+
+    def extend(self, other: Problems) -> None:
+        """Take over the problems found elsewhere."""
+        for kind, lines in other.by_kind.items():
+            self.by_kind.setdefault(kind, []).extend(lines)
+
+    def lines(self) -> list[str]:
+        """Every problem, but of each kind no more than the first twenty and a count."""
+        shown: list[str] = []
+        for lines in self.by_kind.values():
+            shown += lines[:MAX_LINES_PER_KIND]
+            if len(lines) > MAX_LINES_PER_KIND:
+                shown.append(f"... and {len(lines) - MAX_LINES_PER_KIND} more of the same kind")
+        return shown
+
+    def raise_if_any(self, where: str) -> None:
+        """Raise a `RecipeError` that lists all problems under a heading, if there are any."""
+        lines = self.lines()
+        if lines:
+            noun = "Problem" if len(lines) == 1 else "Problems"
+            listed = "\n".join(f"  {line}" for line in lines)
+            raise RecipeError(f"{noun} with {where}:\n{listed}")

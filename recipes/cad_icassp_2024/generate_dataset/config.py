@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from recipes.cad_icassp_2024.data.dataset import existing_root
+from recipes.cad_icassp_2024.data.paths import existing_root
 from recipes.cad_icassp_2024.runs.config import as_config, described, section
 
 
@@ -92,7 +92,8 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
     ----------
     cfg : GenerateConfig or DictConfig
         A `GenerateConfig`, or what Hydra composed. Keys of pyClarity's that mean nothing here
-        (``path.tracklist_file``, ``hydra``) are passed over.
+        (``path.tracklist_file``, ``hydra``) are passed over; ``path.metadata_dir`` will do where
+        ``path.root`` is not given.
 
     Returns
     -------
@@ -112,8 +113,8 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
         kept = {key: value for key, value in raw.items() if key in known}
         kept["path"] = {k: v for k, v in raw.get("path", {}).items() if k in known_paths}
         cfg = OmegaConf.create(kept)
-        if "root" not in kept["path"]:
-            cfg.path.root = MISSING
+        if "root" not in kept["path"]:  # pyClarity's scripts draw scenes without it
+            cfg.path.root = "${path.metadata_dir}/.." if "metadata_dir" in kept["path"] else MISSING
     config = as_config(cfg, GenerateConfig)
     assert isinstance(config, GenerateConfig)
     existing_root(config.path.root)

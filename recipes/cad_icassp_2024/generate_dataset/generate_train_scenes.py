@@ -11,23 +11,23 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
-from clarity.utils.file_io import write_json
-from recipes.cad_icassp_2024.data import metadata
-from recipes.cad_icassp_2024.data.audio_files import find_on_disk
-from recipes.cad_icassp_2024.data.dataset import set_song_seed
-from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.metadata import Problems
-from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
+from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
+from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
+from recipes.cad_icassp_2024.data.paths import find_on_disk
+from recipes.cad_icassp_2024.data.scenes import set_song_seed
+from recipes.cad_icassp_2024.data.schema import GainSet, HeadPosition, ListenerEntry, SceneEntry
+from recipes.cad_icassp_2024.generate_dataset.config import (
+    GenerateConfig,
+    GeneratePathConfig,
+    as_generate_config,
+)
+from recipes.cad_icassp_2024.generate_dataset.generated_metadata import write_generated
 from recipes.cad_icassp_2024.runs.entry import EntryPoint
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -38,24 +38,10 @@ Scenes = dict[str, dict[str, str]]
 """Scene id to ``music``, ``gain`` and ``head_loudspeaker_positions``."""
 
 
-def choose_samples(source: Sequence[T], size: int) -> list[T]:
-    """Draw from a list without putting back, by NumPy's legacy global generator.
-
-    Parameters
-    ----------
-    source : sequence
-        What to draw from.
-    size : int
-        How many to draw.
-
-    Returns
-    -------
-    list
-        The drawn items. A list no longer than `size` is taken whole, without a draw.
-    """
-    if len(source) <= size:
-        return list(source)
-    return [source[index] for index in np.random.choice(len(source), size, replace=False)]
+def run(cfg: Any) -> None:
+    """Draw scenes, then their listeners."""
+    generate_scenes(cfg)
+    generate_scene_listener(cfg)
 
 
 def draw_scenes(
@@ -132,14 +118,35 @@ def draw_scene_listeners(
     return {scene: choose_samples(listeners, n_per_scene) for scene in scenes}
 
 
+def choose_samples(source: Sequence[T], size: int) -> list[T]:
+    """Draw from a list without putting back, by NumPy's legacy global generator.
+
+    Parameters
+    ----------
+    source : sequence
+        What to draw from.
+    size : int
+        How many to draw.
+
+    Returns
+    -------
+    list
+        The drawn items. A list no longer than `size` is taken whole, without a draw.
+    """
+    if len(source) <= size:
+        return list(source)
+    return [source[index] for index in np.random.choice(len(source), size, replace=False)]
+
+
 def generate_scenes(cfg: Any) -> None:
     """Draw the scenes and write them to ``path.scene_file``.
 
     Parameters
     ----------
     cfg : GenerateConfig or DictConfig
-        Uses ``path.{music_file,gains_file,head_loudspeaker_positions_file,scene_file}``,
-        ``scene.number_scenes_per_song`` and ``overwrite``.
+        Uses ``path.{music_file,gains_file,head_loudspeaker_positions_file,scene_file}``, or
+        ``path.metadata_dir`` for those that are not given, ``scene.number_scenes_per_song`` and
+        ``overwrite``.
 
     Raises
     ------
@@ -149,16 +156,11 @@ def generate_scenes(cfg: Any) -> None:
     config = as_generate_config(cfg)
     path = config.path
     problems = Problems()
-    tracks = metadata.read_tracks(find_on_disk(path.music_file), "path.music_file", problems)
-    gains = _ids(path.gains_file, "path.gains_file", metadata.parse_gains, problems)
-    positions = _ids(
-        path.head_loudspeaker_positions_file,
-        "path.head_loudspeaker_positions_file",
-        metadata.parse_head_position,
-        problems,
-    )
+    tracks = read_tracks(find_on_disk(path.music_file), "path.music_file", problems)
+    gains = _ids(path, "gains_file", GainSet, problems)
+    positions = _ids(path, "head_loudspeaker_positions_file", HeadPosition, problems)
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
-    scenes = draw_scenes(tracks, gains, positions, config.scene.number_scenes_per_song)
+    scenes = draw_scenes(tracks.entries, gains, positions, config.scene.number_scenes_per_song)
     write_generated(find_on_disk(path.scene_file), scenes, config.overwrite)
 
 
@@ -168,8 +170,9 @@ def generate_scene_listener(cfg: Any) -> None:
     Parameters
     ----------
     cfg : GenerateConfig or DictConfig
-        Uses ``path.{scene_file,listeners_file,scene_listeners_file}``,
-        ``scene_listener.number_listeners_per_scene`` and ``overwrite``.
+        Uses ``path.{scene_file,listeners_file,scene_listeners_file}``, or ``path.metadata_dir``
+        for those that are not given, ``scene_listener.number_listeners_per_scene`` and
+        ``overwrite``.
 
     Raises
     ------
@@ -179,83 +182,18 @@ def generate_scene_listener(cfg: Any) -> None:
     config = as_generate_config(cfg)
     path = config.path
     problems = Problems()
-    scenes = _ids(path.scene_file, "path.scene_file", metadata.parse_scene, problems)
-    listeners = _ids(path.listeners_file, "path.listeners_file", metadata.parse_listener, problems)
+    scenes = _ids(path, "scene_file", SceneEntry, problems)
+    listeners = _ids(path, "listeners_file", ListenerEntry, problems)
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
     n_per_scene = config.scene_listener.number_listeners_per_scene
     drawn = draw_scene_listeners(scenes, listeners, n_per_scene)
     write_generated(find_on_disk(path.scene_listeners_file), drawn, config.overwrite)
 
 
-def _ids(path: str, key: str, parse: Callable[..., Any], problems: Problems) -> list[str]:
+def _ids(path: GeneratePathConfig, name: str, kind: type, problems: Problems) -> list[str]:
     """Read a file of entries and keep their ids, in order."""
-    return list(metadata.read_table(find_on_disk(path), key, problems, parse).entries)
-
-
-def write_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> None:
-    """Write generated metadata, but do not destroy other metadata that is there already.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON file.
-    data : mapping of str to object
-        Entries by id.
-    overwrite : bool
-        Replace a file whose entries would change or go.
-
-    Raises
-    ------
-    RecipeError
-        When the file holds other entries and `overwrite` is not set.
-    """
-    if not check_generated(path, data, overwrite):
-        logger.info("%s is there already, with the same content", path)
-        return
-    write_json(path, data)
-    logger.info("Wrote %s: %d entries", path, len(data))
-
-
-def check_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> bool:
-    """Tell whether generated metadata needs to be written.
-
-    Parameters
-    ----------
-    path, data, overwrite
-        As for `write_generated`.
-
-    Returns
-    -------
-    bool
-        False when the file has the same content already.
-
-    Raises
-    ------
-    RecipeError
-        When the file holds other entries and `overwrite` is not set.
-    """
-    if not path.exists():
-        return True
-    problems = Problems()
-    present = metadata.read_metadata(path, "its key", problems)
-    if present == data and not problems:
-        return list(present) != list(data)
-    new = object()
-    kept = isinstance(present, dict) and all(
-        data.get(key, new) == value for key, value in present.items()
-    )
-    if not overwrite and not kept:
-        raise RecipeError(
-            f"{path} is there already and differs from what would be generated now; move it "
-            "away, or give overwrite=true to replace it"
-        )
-    return True
-
-
-def run(config: GenerateConfig) -> None:
-    """Draw scenes, then their listeners."""
-    generate_scenes(config)
-    generate_scene_listener(config)
+    file = find_on_disk(getattr(path, name))
+    return list(read_table(file, f"path.{name}", kind, problems).entries)
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import scipy.signal
 
 from clarity.utils.loudness import SILENCE_LUFS, integrated_loudness
-from recipes.cad_icassp_2024.data.audio_files import OnDisk, read_stereo
-from recipes.cad_icassp_2024.data.metadata import hrtf_file_name
+from recipes.cad_icassp_2024.data.audio_files import read_stereo
+from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,6 +32,43 @@ class HrtfPair:
     right: FloatArray
 
 
+def hrtf_file_name(mic: str, subject: str, side: str, angle_deg: float) -> str:
+    """Name of the impulse response file for a loudspeaker, ``BTE_fr-VP_E1-n22.5.wav``.
+
+    The loudspeaker to the left is ``n``, that to the right ``p``; an angle is named as it is
+    written, ``30`` or ``30.0``.
+    """
+    return f"{mic}-{subject}-{side}{abs(angle_deg)}.wav"
+
+
+def find_hrtf_files(hrtf_path: str | Path, hp: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Find the impulse responses of the left and the right loudspeaker for one head position.
+
+    Parameters
+    ----------
+    hrtf_path, hp
+        As for `load_hrtf_signals`.
+
+    Returns
+    -------
+    left, right : Path
+        With the spelling that is on disk, also of the angle.
+    """
+    disk = CaseInsensitivePaths()
+
+    def find(side: str, angle_deg: float) -> Path:
+        spellings = [angle_deg, float(angle_deg)]
+        if float(angle_deg).is_integer():
+            spellings.append(int(angle_deg))
+        paths = [
+            disk.find(Path(hrtf_path) / hrtf_file_name(hp["mic"], hp["subject"], side, angle))
+            for angle in spellings
+        ]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    return find("n", hp["left_angle"]), find("p", hp["right_angle"])
+
+
 def load_hrtf_signals(
     hrtf_path: str | Path, hp: Mapping[str, Any], sample_rate: int | None = None
 ) -> tuple[FloatArray, FloatArray]:
@@ -42,8 +79,8 @@ def load_hrtf_signals(
     hrtf_path : str or Path
         Folder of the files ``{mic}-{subject}-{n|p}{angle}.wav``.
     hp : mapping of str to object
-        Entry of the head positions: ``subject``, ``mic``, ``left_angle``, ``right_angle``
-        (degrees, the left one negative).
+        Entry of the head positions: ``subject``, ``mic``, ``left_angle``, ``right_angle`` (degrees
+        from the front, whatever their sign).
     sample_rate : int, optional
         Rate in Hz that the files must have; None takes any.
 
@@ -55,16 +92,11 @@ def load_hrtf_signals(
     Raises
     ------
     RecipeError
-        When a file is missing, not stereo, not finite or of another rate.
+        When a file is missing, cut short, not stereo, not finite or of another rate.
     """
-    disk = OnDisk()
     left, right = (
-        read_stereo(
-            disk.find(Path(hrtf_path) / hrtf_file_name(hp["mic"], hp["subject"], hp[key])),
-            sample_rate,
-            allow_resample=False,
-        )
-        for key in ("left_angle", "right_angle")
+        read_stereo(path, sample_rate, allow_resample=False)
+        for path in find_hrtf_files(hrtf_path, hp)
     )
     return left, right
 

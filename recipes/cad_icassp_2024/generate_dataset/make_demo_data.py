@@ -23,15 +23,12 @@ import numpy as np
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
 from clarity.utils.file_io import atomic_path, write_json, write_signal
-from recipes.cad_icassp_2024.data.dataset import MIXTURE
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.metadata import hrtf_file_name
+from recipes.cad_icassp_2024.data.scenes import MIXTURE
+from recipes.cad_icassp_2024.generate_dataset import generate_at_mic_musdb18
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, generate_config
-from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import (
-    plan_songs,
-    write_missing_songs,
-)
 from recipes.cad_icassp_2024.generate_dataset.generate_train_scenes import draw_scenes
+from recipes.cad_icassp_2024.generate_dataset.hrtf import hrtf_file_name
 from recipes.cad_icassp_2024.generate_dataset.spherical_head import spherical_head_hrir
 
 logger = logging.getLogger(__name__)
@@ -106,9 +103,7 @@ def make_demo_data(root: Path) -> GenerateConfig:
     _write_metadata(config)
     _write_hrtfs(Path(config.path.hrtf_dir))
     _write_music(Path(config.path.music_dir) / SPLIT / SONG)
-    songs = plan_songs(config)
-    write_missing_songs(songs, config)
-    write_json(config.path.output_music_file, {song.name: song.entry(SPLIT) for song in songs})
+    generate_at_mic_musdb18.run(config)
     return config
 
 
@@ -149,7 +144,7 @@ def _listener_entry(name: str, left: str, right: str) -> dict[str, object]:
 
 def _write_hrtfs(folder: Path) -> None:
     for angle in (sign * angle for sign in (-1, 1) for angle in ANGLES_DEG):
-        path = folder / hrtf_file_name(MIC, SUBJECT, angle)
+        path = folder / hrtf_file_name(MIC, SUBJECT, "n" if angle < 0 else "p", angle)
         if not path.exists():
             write_signal(path, spherical_head_hrir(angle, SAMPLE_RATE), SAMPLE_RATE)
 

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from recipes.cad_icassp_2024.generate_dataset import generate_at_mic_musdb18
 from recipes.cad_icassp_2024.generate_dataset.config import generate_config
-from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import (
-    generate_at_mic_music,
-)
 from tests.recipes.baseline.helpers import write_plugin
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset
 
@@ -45,5 +43,5 @@ def mini(cadenza_mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(cadenza_mini, root, copy_function=shutil.copyfile)
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
-    generate_at_mic_music(generate_config(root))
+    generate_at_mic_musdb18.run(generate_config(root))
     return root

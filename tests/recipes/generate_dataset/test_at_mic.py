@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from recipes.cad_icassp_2024.generate_dataset.config import generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import (
     apply_hrtf,
     find_precreated_samples,
-    generate_at_mic_music,
     load_hrtf_signals,
     normalise_lufs_level,
+    run,
 )
 from tests.recipes.generate_dataset.make_peer_reference import EVERY
 from tests.recipes.tiny_dataset import (
@@ -56,7 +57,7 @@ def samples(path: Path) -> np.ndarray:
 
 
 def test_every_file_is_the_peers(data: TinyDataset) -> None:
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert (data.metadata / "at_mic_music.train.json").read_text() == PEER["at_mic_music"]
     assert len(PEER["at_mic_every_441st_sample"]) == len(data.mixtures) * len(FILES) == 20
     for name, expected in PEER["at_mic_every_441st_sample"].items():
@@ -73,7 +74,7 @@ def test_golden_files_within_one_step(cadenza_mini: Path, golden: Path, tmp_path
     config = generate_config(cadenza_mini)
     config.path.output_music_dir = str(tmp_path / "at_mic_music")
     config.path.output_music_file = str(tmp_path / "at_mic_music.train.json")
-    generate_at_mic_music(config)
+    run(config)
     listing = (golden / "at_mic" / "at_mic_music.train.json").read_text()
     assert read(tmp_path / "at_mic_music.train.json") == json.loads(listing)
     for name in FILES:
@@ -139,7 +140,7 @@ def test_what_is_below_the_gate_is_not_pulled_up() -> None:
 def test_a_silent_stem_gives_a_silent_file(data: TinyDataset) -> None:
     path = data.root / "audio" / "music" / "train" / "Song A" / "vocals.wav"
     soundfile.write(path, np.zeros((44100, 2)), 44100, subtype="PCM_16")
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert not samples(data.at_mic_folder("Song A-hp_0001") / "vocals.wav").any()
     assert samples(data.at_mic_folder("Song A-hp_0001") / "drums.wav").any()
 
@@ -149,8 +150,47 @@ def test_load_hrtf_signals_takes_left_and_right_loudspeaker(data: TinyDataset) -
     left, right = load_hrtf_signals(str(folder), HP_0002)
     assert np.array_equal(left, soundfile.read(folder / "BTE_fr-VP_E1-n30.0.wav")[0])
     assert np.array_equal(right, soundfile.read(folder / "BTE_fr-VP_E1-p37.5.wav")[0])
-    whole, _ = load_hrtf_signals(folder, HP_0002 | {"left_angle": -30})
-    assert np.array_equal(whole, left)
+
+
+@pytest.mark.parametrize("on_disk", ["n30.wav", "n30.0.wav"])
+@pytest.mark.parametrize("angle", [-30, -30.0, 30, 30.0])
+def test_an_angle_may_be_written_with_and_without_its_decimal(
+    on_disk: str, angle: float, data: TinyDataset
+) -> None:
+    folder = data.root / "audio" / "hrtf"
+    expected, _ = soundfile.read(folder / "BTE_fr-VP_E1-n30.0.wav")
+    (folder / "BTE_fr-VP_E1-n30.0.wav").rename(folder / f"BTE_fr-VP_E1-{on_disk}")
+    left, _ = load_hrtf_signals(folder, HP_0002 | {"left_angle": angle})
+    assert np.array_equal(left, expected)
+
+
+def test_of_two_spellings_of_an_angle_the_exact_one_is_read(data: TinyDataset) -> None:
+    folder = data.root / "audio" / "hrtf"
+    soundfile.write(folder / "BTE_fr-VP_E1-n30.wav", np.full((9, 2), 0.5), 44100, subtype="FLOAT")
+    for angle, n_taps in ((-30, 9), (-30.0, 128), (30, 9)):
+        assert load_hrtf_signals(folder, HP_0002 | {"left_angle": angle})[0].shape[0] == n_taps
+
+
+def test_the_left_loudspeaker_is_n_and_the_right_one_p_whatever_their_signs(
+    data: TinyDataset,
+) -> None:
+    folder = data.root / "audio" / "hrtf"
+    expected = load_hrtf_signals(folder, HP_0002)
+    for left_angle, right_angle in ((30.0, -37.5), (30.0, 37.5), (-30.0, -37.5)):
+        signs = {"left_angle": left_angle, "right_angle": right_angle}
+        for one, other in zip(load_hrtf_signals(folder, HP_0002 | signs), expected, strict=True):
+            assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("angles", [(-30, 38), (-30.0, 37.5)])
+def test_names_of_impulse_responses_are_those_that_the_peer_looks_for(
+    angles: tuple[float, float], data: TinyDataset
+) -> None:
+    # Printed by the error of pyclarity 0.9.0's load_hrtf_signals for these angles.
+    names = {(-30, 38): "mic-none-n30.wav", (-30.0, 37.5): "mic-none-n30.0.wav"}
+    position = {"subject": "none", "mic": "mic", "left_angle": angles[0], "right_angle": angles[1]}
+    with pytest.raises(RecipeError, match=re.escape(f"/{names[angles]}: no such file")):
+        load_hrtf_signals(data.root, position)
 
 
 def test_find_precreated_samples_wants_all_five(tmp_path: Path) -> None:
@@ -168,12 +208,12 @@ def test_songs_without_a_path_lie_below_their_split(data: TinyDataset) -> None:
         data.metadata / "musdb18.train.json",
         [{key: value for key, value in track.items() if key != "Path"} for track in tracks],
     )
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert find_precreated_samples(data.root / "audio" / "at_mic_music") == sorted(data.mixtures)
 
 
 def test_other_spellings_on_disk(data: TinyDataset) -> None:
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     plain = samples(data.at_mic_folder("Song B-hp_0003") / "bass.wav")
     music = data.root / "audio" / "music"
     shutil.rmtree(data.root / "audio" / "at_mic_music")
@@ -182,7 +222,7 @@ def test_other_spellings_on_disk(data: TinyDataset) -> None:
         path.rename(path.with_name(path.name.capitalize()))
     positions = data.metadata / "head_loudspeaker_positions.json"
     positions.rename(data.metadata / "head_positions.json")
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert np.array_equal(samples(data.at_mic_folder("Song B-hp_0003") / "bass.wav"), plain)
 
 
@@ -190,7 +230,7 @@ def test_music_of_another_rate_is_resampled(data: TinyDataset) -> None:
     root = data.root.with_name("slow")
     slow = make_tiny_dataset(root, seconds=1.0, at_mic=False, sample_rate=22050)
     (slow.metadata / "at_mic_music.train.json").unlink()
-    generate_at_mic_music(generate_config(root))
+    run(generate_config(root))
     header = soundfile.info(slow.at_mic_folder("Song A-hp_0001") / "bass.wav")
     assert (header.samplerate, header.frames) == (44100, 44100)
 
@@ -204,18 +244,18 @@ def stamps(data: TinyDataset) -> dict[Path, int]:
 
 
 def test_complete_songs_are_passed_over(data: TinyDataset) -> None:
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     before = stamps(data)
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert stamps(data) == before
-    generate_at_mic_music(generate_config(data.root, overwrite=True))
+    run(generate_config(data.root, overwrite=True))
     after = stamps(data)
     assert all(after[path] > stamp for path, stamp in before.items())
 
 
 @pytest.mark.parametrize("fault", ["missing", "short", "all short", "broken", "other rate"])
 def test_a_song_that_is_not_complete_is_made_again(data: TinyDataset, fault: str) -> None:
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     before = stamps(data)
     folder = data.at_mic_folder("Song A-hp_0002")
     path = folder / "drums.wav"
@@ -230,7 +270,7 @@ def test_a_song_that_is_not_complete_is_made_again(data: TinyDataset, fault: str
             soundfile.write(file, np.zeros((44000, 2)), rate, subtype="PCM_16")
     leftover = folder / ".drums.wav.123.tmp.wav"
     leftover.write_bytes(good[:1000])
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert path.read_bytes() == good
     assert not leftover.exists()
     after = stamps(data)
@@ -240,7 +280,7 @@ def test_a_song_that_is_not_complete_is_made_again(data: TinyDataset, fault: str
 def test_a_run_that_stops_leaves_whole_files_only(
     data: TinyDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     whole = {path: path.read_bytes() for path in stamps(data)}
     shutil.rmtree(data.root / "audio" / "at_mic_music")
     (data.metadata / "at_mic_music.train.json").unlink()
@@ -255,20 +295,20 @@ def test_a_run_that_stops_leaves_whole_files_only(
 
     monkeypatch.setattr(Path, "write_bytes", failing)
     with pytest.raises(OSError, match="No space"):
-        generate_at_mic_music(generate_config(data.root))
+        run(generate_config(data.root))
     monkeypatch.undo()
     written = {p: p.read_bytes() for p in data.root.rglob("*.wav") if "at_mic_music" in p.parts}
     assert len(written) == 7
     assert all(whole[path] == content for path, content in written.items())
     assert not (data.metadata / "at_mic_music.train.json").exists()
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     assert {path: path.read_bytes() for path in stamps(data)} == whole
 
 
 def test_several_workers_write_the_same(data: TinyDataset) -> None:
-    generate_at_mic_music(generate_config(data.root))
+    run(generate_config(data.root))
     one = {path: path.read_bytes() for path in stamps(data)}
-    generate_at_mic_music(generate_config(data.root, overwrite=True, n_workers=2))
+    run(generate_config(data.root, overwrite=True, n_workers=2))
     assert {path: path.read_bytes() for path in stamps(data)} == one
 
 
@@ -277,7 +317,7 @@ def test_clipping_is_reported(data: TinyDataset, caplog: pytest.LogCaptureFixtur
     signal = np.random.default_rng(2).standard_normal((44100, 2))
     soundfile.write(path, np.clip(signal, -1, 0.999), 44100, subtype="PCM_16")
     with caplog.at_level(logging.WARNING):
-        generate_at_mic_music(generate_config(data.root))
+        run(generate_config(data.root))
     assert any("drums.wav" in text and "clipped" in text for text in caplog.messages)
     assert samples(data.at_mic_folder("Song A-hp_0001") / "drums.wav").max() == 32767
 
@@ -287,7 +327,7 @@ def test_a_list_of_other_music_is_not_written_over(data: TinyDataset) -> None:
     write(path, {"Shipped-hp_0001": {"Path": "train/Shipped-hp_0001"}})
     before = path.read_bytes()
     with pytest.raises(RecipeError, match=r"at_mic_music\.train\.json.*overwrite=true"):
-        generate_at_mic_music(generate_config(data.root))
+        run(generate_config(data.root))
     assert path.read_bytes() == before
     assert not stamps(data)
 
@@ -298,7 +338,7 @@ def test_a_disk_that_is_too_small(data: TinyDataset, monkeypatch: pytest.MonkeyP
     with pytest.raises(
         RecipeError, match=r"4 songs will take up to 3\.5 MB in .*, 3\.0 MB are free"
     ):
-        generate_at_mic_music(generate_config(data.root))
+        run(generate_config(data.root))
     assert not stamps(data)
 
 
@@ -324,6 +364,28 @@ def _scene(data: TinyDataset, key: str, value: object) -> None:
     scenes = read(path)
     scenes["scene_10001"][key] = value
     write(path, scenes)
+
+
+def _two_songs_in_one_folder(data: TinyDataset) -> None:
+    positions = data.metadata / "head_loudspeaker_positions.json"
+    write(positions, read(positions) | {"x-hp_0001": read(positions)["hp_0001"]})
+    _track(data, "Song A-x")
+    _scene(data, "head_loudspeaker_positions", "x-hp_0001")
+    path = data.metadata / "scenes.train.json"
+    scenes = read(path)
+    scenes["scene_10002"] |= {"music": "Song A-x", "head_loudspeaker_positions": "hp_0001"}
+    write(path, scenes)
+
+
+def _song_in_capitals(data: TinyDataset) -> None:
+    """A song that is not on disk, while one of the same name in other letters is."""
+    _track(data, "SONG A")
+    _scene(data, "music", "SONG A")
+
+
+def _track(data: TinyDataset, name: str) -> None:
+    path = data.metadata / "musdb18.train.json"
+    write(path, [*read(path), {"Track Name": name, "Split": "train", "Path": f"train/{name}"}])
 
 
 BAD = [
@@ -354,6 +416,21 @@ BAD = [
         r"n30\.0\.wav: has 48000 Hz, but sample_rate=44100",
     ),
     ("hrtf with nan", lambda d: _nan(_hrtf(d, "n22.5")), r"n22\.5\.wav: holds NaN"),
+    (
+        "hrtf cut short",
+        lambda d: _hrtf(d, "n30.0").write_bytes(_hrtf(d, "n30.0").read_bytes()[:-100]),
+        r"n30\.0\.wav: is cut short by 100 bytes",
+    ),
+    (
+        "one folder for two songs",
+        _two_songs_in_one_folder,
+        "scene_10001 and scene_10002 would share the folder 'Song A-x-hp_0001', but not the song",
+    ),
+    (
+        "song of another spelling only",
+        _song_in_capitals,
+        "SONG A: no such folder",
+    ),
     ("no stem", lambda d: _song(d, "bass").unlink(), r"Song A/bass\.wav: no such file"),
     ("no song", lambda d: shutil.rmtree(_song(d, "bass").parent), "Song A: no such folder"),
     ("empty", lambda d: _song(d, "bass").write_bytes(b""), r"bass\.wav: is empty \(0 bytes\)"),
@@ -380,6 +457,6 @@ BAD = [
 def test_faults(data: TinyDataset, break_it, message: str) -> None:
     break_it(data)
     with pytest.raises(RecipeError, match=message):
-        generate_at_mic_music(generate_config(data.root))
+        run(generate_config(data.root))
     assert not (data.metadata / "at_mic_music.train.json").exists()
     assert not list(data.root.rglob("*.tmp*"))

@@ -86,6 +86,7 @@ SIGNATURES = {
         "load_hrtf_signals": ["hrtf_path", "hp"],
         "normalise_lufs_level": ["signal", "reference_signal", "sample_rate"],
         "find_precreated_samples": ["source_dir"],
+        "run": ["cfg"],
     },
     generate_train_scenes: {
         "choose_samples": ["source", "size"],

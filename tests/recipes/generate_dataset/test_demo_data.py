@@ -11,8 +11,8 @@ import soundfile
 pytest.importorskip("av", reason="the extra demo is not installed")
 
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
-from recipes.cad_icassp_2024.data.dataset import SONG_FILES
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES
 from recipes.cad_icassp_2024.generate_dataset import make_demo_data as demo
 from tests.recipes.test_dataset import load
 

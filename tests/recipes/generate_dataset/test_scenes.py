@@ -75,6 +75,20 @@ def test_the_peers_configuration_is_understood(data: TinyDataset) -> None:
     assert listeners == PEER["scenes"]["2 2"]["scene_listeners"]
 
 
+def test_only_the_keys_that_are_used_need_to_be_there(data: TinyDataset) -> None:
+    paths = {
+        "metadata_dir": str(data.metadata),
+        "gains_file": str(data.metadata / "gains.json"),
+        "head_loudspeaker_positions_file": str(data.metadata / "head_loudspeaker_positions.json"),
+    }
+    generate_scenes(OmegaConf.create({"path": paths, "scene": {"number_scenes_per_song": 2}}))
+    two = {"number_listeners_per_scene": 2}
+    paths = {"metadata_dir": str(data.metadata)}
+    generate_scene_listener(OmegaConf.create({"path": paths, "scene_listener": two}))
+    for name, text in PEER["scenes"]["2 2"].items():
+        assert (data.metadata / f"{name}.train.json").read_text() == text
+
+
 def test_the_split_stands_in_every_name(tmp_path: Path) -> None:
     data = make_tiny_dataset(tmp_path, split="valid", scenes=False, music=False, at_mic=False)
     run(generate_config(data.root, path__split="valid", scene__number_scenes_per_song=1))
@@ -147,7 +161,7 @@ BAD = [
     ("no gains", _remove("gains.json"), r"gains\.json: no such file; set path\.gains_file"),
     ("no listeners", _remove("listeners.train.json"), r"listeners\.train\.json: no such file"),
     ("tracks no list", _replace("musdb18.train.json", {"a": 1}), "holds an object"),
-    ("no tracks", _replace("musdb18.train.json", []), r"musdb18\.train\.json: has no songs"),
+    ("no tracks", _replace("musdb18.train.json", []), r"musdb18\.train\.json: has no entries"),
     ("track no object", _replace("musdb18.train.json", ["A"]), "song 1: is a string"),
     (
         "track without name",
@@ -157,7 +171,7 @@ BAD = [
     (
         "track twice",
         _replace("musdb18.train.json", 2 * [{"Track Name": "A", "Path": "train/A"}]),
-        'song 2: "A" stands more than once',
+        'song 2: "A" is there more than once',
     ),
     (
         "track without folder",
@@ -175,7 +189,7 @@ BAD = [
             "head_loudspeaker_positions.json",
             {"hp_1": {"subject": "S", "mic": "M", "left_angle": 30, "right_angle": 30}},
         ),
-        "hp_1: left_angle must be negative and right_angle positive, but they are 30 and 30",
+        "hp_1: left_angle is 30, but must be a number below 0",
     ),
     (
         "angle a word",

@@ -1,0 +1,161 @@
+"""Where the data set is, however the names on disk are spelt."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from recipes.cad_icassp_2024.data.errors import RecipeError
+
+OTHER_NAMES = {
+    "head_positions.json": "head_loudspeaker_positions.json",
+    "head_loudspeaker_positions.json": "head_positions.json",
+}
+"""The challenge's documents give this file two names."""
+
+
+def existing_root(root: str | Path) -> Path:
+    """Make sure that the folder of the data set is there.
+
+    Parameters
+    ----------
+    root : str or Path
+        ``path.root``, as the user typed it.
+
+    Returns
+    -------
+    Path
+        The same, ``~`` expanded.
+
+    Raises
+    ------
+    RecipeError
+        When it is not a folder.
+    """
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise RecipeError(
+            f"path.root={root} {what} (looked for {folder.absolute()}); "
+            "give the folder that holds audio/ and metadata/"
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Where the parts of a data set are; the attributes are the keys of ``path`` in the config.
+
+    Attributes
+    ----------
+    root : Path
+        Folder of the data set.
+    split : str
+        train, valid or test; part of the file names.
+    metadata_dir, music_dir : Path
+        Folders of the JSON files and of the at-mic music.
+    gains_file, head_positions_file, listeners_file : Path
+    music_file, scenes_file, scene_listeners_file : Path
+        The JSON files.
+    """
+
+    root: Path
+    split: str
+    metadata_dir: Path
+    music_dir: Path
+    gains_file: Path
+    head_positions_file: Path
+    listeners_file: Path
+    music_file: Path
+    scenes_file: Path
+    scene_listeners_file: Path
+
+    @classmethod
+    def from_config(cls, config: Any) -> DataPaths:
+        """Take the paths from ``cfg.path``, with the spelling that is on disk.
+
+        Parameters
+        ----------
+        config : object
+            Anything with the attributes of this class, strings or paths: ``cfg.path``.
+
+        Returns
+        -------
+        DataPaths
+            Paths as the user typed them, ``~`` expanded.
+
+        Raises
+        ------
+        RecipeError
+            When ``path.root`` is not a folder.
+        """
+        root = existing_root(config.root)
+        disk = CaseInsensitivePaths()
+        names = [item.name for item in fields(cls) if item.name not in {"root", "split"}]
+        found = {name: disk.find(Path(getattr(config, name)).expanduser()) for name in names}
+        return cls(root=root, split=str(config.split), **found)
+
+
+def find_on_disk(path: str | Path) -> Path:
+    """Find a single file, ``~`` expanded, by `CaseInsensitivePaths.find`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The expected path, as the user typed it.
+
+    Returns
+    -------
+    Path
+        The same, with the spelling that the disk has.
+    """
+    return CaseInsensitivePaths().find(Path(path).expanduser())
+
+
+class CaseInsensitivePaths:
+    """Finds files whose names on disk differ from the expected ones in case only.
+
+    The challenge's documents spell ``Train/.../Bass.wav`` as well as ``train/.../bass.wav``.
+    Folders are listed once, and only where the expected name is not there; so make a new object
+    when files may have appeared.
+    """
+
+    def __init__(self) -> None:
+        self._listings: dict[Path, dict[str, str]] = {}
+
+    def find(self, path: Path) -> Path:
+        """Path as it is on disk, or ``path`` itself when there is no such thing.
+
+        Parameters
+        ----------
+        path : Path
+            The expected path.
+
+        Returns
+        -------
+        Path
+            ``path``, with the spelling that the disk has.
+        """
+        if path.exists():
+            return path
+        for name in (path.name, OTHER_NAMES.get(path.name)):
+            if name is None or path.parent == path:
+                continue
+            parent = self.find(path.parent)
+            spelling = self._listing(parent).get(fold(name))
+            if spelling is not None:
+                return parent / spelling
+        return path
+
+    def _listing(self, folder: Path) -> dict[str, str]:
+        if folder not in self._listings:
+            names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+            self._listings[folder] = {fold(name): name for name in reversed(names)}
+        return self._listings[folder]
+
+
+def fold(name: str) -> str:
+    """Spell a name without regard to case and to how accents are composed (as macOS does)."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -150,15 +150,15 @@ class NALR:
         """
         out = np.empty(np.size(wav) + np.size(nalr) - 1)
         start = 0
-        for piece in self.apply_in_pieces(nalr, wav):
-            out[start : start + piece.size] = piece
-            start += piece.size
+        for block in self.apply_blocks(nalr, wav):
+            out[start : start + block.size] = block
+            start += block.size
         return out
 
-    def apply_in_pieces(
+    def apply_blocks(
         self, nalr: npt.NDArray[np.float64], wav: npt.NDArray[np.floating]
     ) -> Iterator[npt.NDArray[np.float64]]:
-        """Filter a signal and give the result piece by piece, so that little memory is needed.
+        """Filter a signal and give the result block by block, so that little memory is needed.
 
         Parameters
         ----------
@@ -170,8 +170,8 @@ class NALR:
         Yields
         ------
         ndarray, shape (samples,)
-            The result of `apply`, piece after piece. Those of equally long signals are equally
-            long.
+            The result of `apply`, which joins these blocks. Those of equally long signals are
+            equally long.
 
         Raises
         ------

@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import shutil
 import time
 from pathlib import Path
 
-import soundfile
-
 from clarity.separation.base import Mixture, Separator, Stems
 from clarity.separation.weights import file_sha256
-from clarity.utils.file_io import read_json, write_json, write_signal
+from clarity.utils.file_io import (
+    atomic_folder,
+    leftovers,
+    open_audio,
+    read_json,
+    write_json,
+    write_signal,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +74,7 @@ class CachedSeparator:
         if entry.is_dir():
             try:
                 return self._read(entry)
-            except (OSError, ValueError, KeyError, TypeError, soundfile.SoundFileError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.warning("The cached stems in %s are damaged (%s); made anew", entry, error)
                 shutil.rmtree(entry, ignore_errors=True)
         stems = self.separator.separate(mixture)
@@ -94,18 +98,16 @@ class CachedSeparator:
             path = entry / f"{name}.wav"
             if file_sha256(path) != checksums[name]:
                 raise ValueError(f"{path.name} has another SHA-256 than when it was written")
-            stems[name], _ = soundfile.read(path, dtype="float32", always_2d=True)
+            with open_audio(path) as file:
+                stems[name] = file.read(dtype="float32", always_2d=True)
         return stems
 
     def _write(self, entry: Path, stems: Stems, sample_rate: int) -> None:
         """Write an entry beside its place and move it there."""
-        for leftover in entry.parent.glob(f".{entry.name}.*.tmp"):
+        for leftover in leftovers(entry.parent, entry.name):
             if time.time() - leftover.stat().st_mtime > _WRITTEN_WITHIN_S:
                 shutil.rmtree(leftover, ignore_errors=True)
-        partial = entry.with_name(f".{entry.name}.{os.getpid()}.tmp")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
+        with atomic_folder(entry) as partial:
             for name, stem in stems.items():
                 write_signal(partial / f"{name}.wav", stem, sample_rate)
             description = {
@@ -114,10 +116,3 @@ class CachedSeparator:
                 "sha256": {name: file_sha256(partial / f"{name}.wav") for name in stems},
             }
             write_json(partial / "entry.json", description)
-            try:
-                partial.rename(entry)
-            except OSError:
-                if not entry.is_dir():  # otherwise another process was faster
-                    raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)

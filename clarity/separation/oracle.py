@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from clarity.separation.base import VDBO, Mixture, Stems
+from clarity.utils.file_io import open_audio
 from clarity.utils.signal_processing import resample
 
 
@@ -61,7 +61,8 @@ class OracleSeparator:
             ) from None
         if not path.is_file():
             raise FileNotFoundError(f"the oracle needs the true stem {path}, which is not there")
-        stem, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with open_audio(path) as file:
+            stem, sample_rate = file.read(dtype="float32", always_2d=True), file.samplerate
         if not np.isfinite(stem).all():
             raise ValueError(f"{path} holds NaN or infinite samples; generate or download it again")
         stem = resample(stem, sample_rate, mixture.sample_rate)

@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import http.client
 import inspect
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from clarity.utils.file_io import atomic_path
 
 
 class WeightsError(RuntimeError):
@@ -101,21 +102,17 @@ def find_or_download(file: WeightsFile) -> Path:
     if file.path.is_file():
         _check_sha256(file.path, file.sha256_prefix)
         return file.path
-    partial = file.path.with_name(f".{file.name}.{os.getpid()}.download")
     try:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(file.url, str(partial), progress=sys.stderr.isatty())
-        _check_sha256(partial, file.sha256_prefix)
-        load_state(partial)  # a connection that breaks off leaves a short file without an error
-        partial.replace(file.path)
+        with atomic_path(file.path) as partial:
+            torch.hub.download_url_to_file(file.url, str(partial), progress=sys.stderr.isatty())
+            _check_sha256(partial, file.sha256_prefix)
+            load_state(partial)  # a connection that breaks off leaves a short file without an error
     except (OSError, http.client.HTTPException, WeightsError) as error:
         raise WeightsError(
             f"the weights {file.name} are missing and could not be downloaded ({error}); fetch "
             f"{file.url} ({file.size_mb:g} MB) and put it into {file.path.parent}, or run "
             "`python -m clarity.separation download demucs openunmix` where there is a network"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return file.path
 
 

@@ -5,14 +5,16 @@ Every file is written whole or not at all: see `atomic_path`.
 
 from __future__ import annotations
 
+import glob
 import io
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,35 @@ import soundfile
 from clarity.utils.signal_processing import FULL_SCALE_16BIT, resample, to_16bit
 
 logger = logging.getLogger(__name__)
+
+
+def temporary_name(path: str | Path) -> Path:
+    """Name under which a file or folder is written before it takes its place.
+
+    It is hidden, beside the final one, different for each process, and keeps the suffix, from
+    which libraries tell a format. `leftovers` finds such names.
+    """
+    path = Path(path)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+
+
+def leftovers(folder: str | Path, name: str | None = None) -> list[Path]:
+    """Temporary files and folders that a killed process left, or that another one is writing.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to look.
+    name : str, optional
+        Only those of the file or folder of this name.
+
+    Returns
+    -------
+    list of Path
+        In the order of their names.
+    """
+    final = "*" if name is None else glob.escape(name)
+    return sorted(Path(folder).glob(f".{final}.*.tmp*"))
 
 
 @contextmanager
@@ -39,7 +70,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Name to write to, with the suffix of `path`, from which soundfile tells the format.
+        Name to write to; see `temporary_name`.
 
     Examples
     --------
@@ -48,27 +79,62 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    temporary = temporary_name(path)
     try:
         yield temporary
-        _sync(temporary, os.O_RDWR)
+        with temporary.open(
+            "rb+"
+        ) as file:  # Windows puts only what is open for writing on the disk
+            os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)  # Python names no file when it is the writing that fails.
         raise
-    with suppress(OSError):  # Not every system lets a folder be synchronised.
-        _sync(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
 
 
-def _sync(path: Path, mode: int) -> None:
-    """Have the system put a file or folder on the disk; Windows wants files open for writing."""
-    descriptor = os.open(path, mode)
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Make a folder with all its files or not at all.
+
+    Gives a new, empty folder beside it. When the block ends, that takes the final name, unless
+    another process has been faster: then its folder stays.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder to be made.
+
+    Yields
+    ------
+    Path
+        Folder to write into; see `temporary_name`.
+    """
+    path = Path(path)
+    temporary = temporary_name(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        os.fsync(descriptor)
+        yield temporary
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
     finally:
-        os.close(descriptor)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the system put a folder's list of files on the disk, where a system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_json(path: str | Path) -> Any:
@@ -158,8 +224,46 @@ def write_jsonl(filename: str | Path, records: Sequence[Any]) -> None:
         file.write(lines)
 
 
+@contextmanager
+def open_audio(file: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file; whatever reads audio here does so through this.
+
+    Parameters
+    ----------
+    file : str, Path or binary file object
+        Any file that libsndfile reads.
+
+    Yields
+    ------
+    soundfile.SoundFile
+        The open file, at its first sample.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When it, or what is read of it while it is open, is no audio; the message names the file.
+    """
+    if isinstance(file, str | Path) and not Path(file).is_file():
+        raise FileNotFoundError(
+            f"{file}: {'is a folder' if Path(file).is_dir() else 'no such file'}"
+        )
+    try:
+        with soundfile.SoundFile(file) as audio:
+            yield audio
+    except soundfile.LibsndfileError as error:
+        reason = f"cannot be read as audio ({error.error_string})"
+        raise ValueError(f"{_name(file)}: {reason}") from None
+
+
+def _name(file: str | Path | BinaryIO) -> str:
+    """Name of a file in messages."""
+    return str(file if isinstance(file, str | Path) else getattr(file, "name", "the audio file"))
+
+
 def read_signal(
-    filename: str | Path,
+    filename: str | Path | BinaryIO,
     sample_rate: float = 0.0,
     offset: int | float = 0,
     n_samples: int = -1,
@@ -171,12 +275,13 @@ def read_signal(
 
     Parameters
     ----------
-    filename : str or Path
+    filename : str, Path or binary file object
         Any file that libsndfile reads.
     sample_rate : float
         Rate in Hz that the signal is wanted at; 0 takes the file's.
     offset : int or float
-        Where to start: seconds, or samples at the file's rate with `offset_is_samples`.
+        Where to start: seconds, rounded to the nearest sample, or samples at the file's rate with
+        `offset_is_samples`.
     n_samples : int
         Samples to read, counted at the file's rate; -1 reads to the end.
     n_channels : int
@@ -199,30 +304,25 @@ def read_signal(
         When the file cannot be read as audio, has another number of channels or another rate, or
         ends before `offset`.
     """
-    if not Path(filename).is_file():
-        raise FileNotFoundError(f"{filename}: no such file")
-    try:
-        with soundfile.SoundFile(filename) as file:
-            if n_channels not in (0, file.channels):
-                raise ValueError(
-                    f"{filename}: {n_channels} channels expected, the file has {file.channels}"
-                )
-            start = int(offset if offset_is_samples else offset * file.samplerate)
-            if not 0 <= start <= file.frames:
-                raise ValueError(
-                    f"{filename}: cannot start at sample {start} of a file of {file.frames} samples"
-                )
-            file.seek(start)
-            signal = file.read(frames=n_samples)
-            file_rate = file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{filename}: cannot be read as audio ({error.error_string})") from None
-
+    name = _name(filename)
+    with open_audio(filename) as file:
+        if n_channels not in (0, file.channels):
+            raise ValueError(
+                f"{name}: {n_channels} channels expected, the file has {file.channels}"
+            )
+        start = int(offset) if offset_is_samples else round(offset * file.samplerate)
+        if not 0 <= start <= file.frames:
+            raise ValueError(
+                f"{name}: cannot start at sample {start} of a file of {file.frames} samples"
+            )
+        file.seek(start)
+        signal = file.read(frames=n_samples)
+        file_rate = file.samplerate
     if sample_rate in (0, file_rate):
         return signal
     if not allow_resample:
         raise ValueError(
-            f"{filename}: a rate of {sample_rate:g} Hz expected, the file has {file_rate} Hz"
+            f"{name}: a rate of {sample_rate:g} Hz expected, the file has {file_rate} Hz"
         )
     return resample(signal, file_rate, sample_rate)
 

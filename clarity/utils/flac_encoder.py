@@ -5,22 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from clarity.utils.file_io import atomic_path
-from clarity.utils.memory import blocks
-from clarity.utils.signal_processing import (
-    clip_signal,
-    resample,
-    resample_blocks,
-    to_16bit,
-)
+from clarity.utils.file_io import atomic_path, open_audio
+from clarity.utils.memory import as_blocks
+from clarity.utils.signal_processing import clip_signal, resample_blocks, to_16bit
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +46,7 @@ class FlacEncoder:
 
     def encode(
         self,
-        signal: npt.NDArray[np.int16],
+        signal: npt.NDArray[np.int16] | Iterator[npt.NDArray[np.int16]],
         sample_rate: int,
         output_file: str | Path | None = None,
     ) -> bytes:
@@ -59,8 +54,8 @@ class FlacEncoder:
 
         Parameters
         ----------
-        signal : ndarray of int16, shape (samples,) or (samples, channels)
-            The samples.
+        signal : ndarray of int16, shape (samples,) or (samples, channels), or iterator of such
+            The samples, at once or block after block; the stream is the same.
         sample_rate : int
             Sampling rate in Hz.
         output_file : str or Path, optional
@@ -76,39 +71,10 @@ class FlacEncoder:
         ValueError
             When the samples are not int16 or there are none, which FLAC cannot hold.
         """
-        return self.encode_blocks([signal], sample_rate, output_file)
-
-    def encode_blocks(
-        self,
-        signal: Iterable[npt.NDArray[np.int16]],
-        sample_rate: int,
-        output_file: str | Path | None = None,
-    ) -> bytes:
-        """Encode samples that come in blocks, to the same stream as if they came at once.
-
-        Parameters
-        ----------
-        signal : iterable of ndarray of int16, shape (samples,) or (samples, channels)
-            The samples, block after block.
-        sample_rate : int
-            Sampling rate in Hz.
-        output_file : str or Path, optional
-            File to write the stream to, whole or not at all.
-
-        Returns
-        -------
-        bytes
-            The FLAC stream.
-
-        Raises
-        ------
-        ValueError
-            As `encode` does.
-        """
         stream = io.BytesIO()
         with contextlib.ExitStack() as until_written:
             file: soundfile.SoundFile | None = None
-            for block in signal:
+            for block in as_blocks(signal):
                 if block.dtype != np.int16:
                     raise ValueError(f"FLAC takes 16-bit integer samples here, got {block.dtype}")
                 if block.size == 0:
@@ -159,20 +125,10 @@ class FlacEncoder:
         ValueError
             When it cannot be decoded or its samples have more than 16 bits.
         """
-        signal, sample_rate, subtype = _read(input_filename, "int16")
-        if subtype not in ("PCM_16", "PCM_S8"):
-            raise ValueError(f"{input_filename}: holds {subtype} samples, not 16-bit ones")
-        return signal, sample_rate
-
-
-def _read(filename: str | Path, dtype: str) -> tuple[npt.NDArray[Any], float, str]:
-    if not Path(filename).is_file():
-        raise FileNotFoundError(f"{filename}: no such file")
-    try:
-        with soundfile.SoundFile(filename) as file:
-            return file.read(dtype=dtype), float(file.samplerate), file.subtype
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{filename}: cannot be read as FLAC ({error.error_string})") from None
+        with open_audio(input_filename) as file:
+            if file.subtype not in ("PCM_16", "PCM_S8"):
+                raise ValueError(f"{input_filename}: holds {file.subtype} samples, not 16-bit ones")
+            return file.read(dtype="int16"), float(file.samplerate)
 
 
 def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], float]:
@@ -198,7 +154,8 @@ def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], flo
     ValueError
         When the FLAC cannot be decoded or the text file holds no number.
     """
-    signal, sample_rate, _ = _read(filename, "float32")
+    with open_audio(filename) as file:
+        signal, sample_rate = file.read(dtype="float32"), float(file.samplerate)
     peak_file = Path(filename).with_suffix(".txt")
     if not peak_file.is_file():
         return signal, sample_rate
@@ -212,7 +169,7 @@ def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], flo
 
 
 def save_flac_signal(
-    signal: npt.NDArray[np.floating],
+    signal: npt.NDArray[np.floating] | Iterator[npt.NDArray[np.floating]],
     filename: str | Path,
     signal_sample_rate: int,
     output_sample_rate: int | None = None,
@@ -224,8 +181,9 @@ def save_flac_signal(
 
     Parameters
     ----------
-    signal : ndarray, shape (samples,) or (samples, channels)
-        The signal, full scale 1.
+    signal : ndarray, shape (samples,) or (samples, channels), or iterator of such arrays
+        The signal, full scale 1, at once or block after block: then only the FLAC stream is held in
+        memory, unless the signal is to be scaled.
     filename : str or Path
         File to write.
     signal_sample_rate : int
@@ -250,71 +208,30 @@ def save_flac_signal(
     Samples are truncated toward zero; what goes beyond full scale without either option is cut
     there.
     """
-    signal = np.asarray(signal)
-    if do_scale_signal:
-        sample_rate = output_sample_rate or signal_sample_rate
-        signal = resample(signal, signal_sample_rate, sample_rate)
-        peak = float(np.max(np.abs(signal), initial=0.0)) or 1.0
-        save_flac_blocks([signal / peak], filename, sample_rate)
-        with atomic_path(Path(filename).with_suffix(".txt")) as temporary:
-            temporary.write_text(str(peak), encoding="utf-8")
-        return
-    save_flac_blocks(
-        (signal[rows] for rows in blocks(len(signal))),
-        filename,
-        signal_sample_rate,
-        output_sample_rate,
-        do_clip_signal,
-        do_soft_clip,
-    )
-
-
-def save_flac_blocks(
-    signal: Iterable[npt.NDArray[np.floating]],
-    filename: str | Path,
-    signal_sample_rate: int,
-    output_sample_rate: int | None = None,
-    do_clip_signal: bool = False,
-    do_soft_clip: bool = False,
-) -> None:
-    """Write a signal that comes in blocks as `save_flac_signal` does a whole one.
-
-    Parameters
-    ----------
-    signal : iterable of ndarray, shape (samples,) or (samples, channels)
-        The signal, block after block, full scale 1.
-    filename : str or Path
-        File to write.
-    signal_sample_rate : int
-        Sampling rate of the signal in Hz.
-    output_sample_rate : int, optional
-        Sampling rate of the file in Hz; default that of the signal.
-    do_clip_signal : bool
-        Limit the signal to [-1, 1], with a warning that counts the samples beyond.
-    do_soft_clip : bool
-        With `do_clip_signal`: pass the signal through the hyperbolic tangent.
-
-    Raises
-    ------
-    ValueError
-        When the signal holds NaN or no samples.
-    """
-    filename = Path(filename)
     sample_rate = output_sample_rate or signal_sample_rate
+    peak_file = Path(filename).with_suffix(".txt")
     n_clipped = 0
 
     def samples() -> Iterator[npt.NDArray[np.int16]]:
         nonlocal n_clipped
-        for block in resample_blocks(signal, signal_sample_rate, sample_rate):
-            if do_clip_signal:
-                clipped, n_beyond = clip_signal(block, do_soft_clip)
+        for block in resampled:
+            if do_clip_signal and not do_scale_signal:
+                limited, n_beyond = clip_signal(block, do_soft_clip)
                 n_clipped += n_beyond
-                yield to_16bit(clipped)
+                yield to_16bit(limited)
             else:
                 yield to_16bit(block)
 
-    FlacEncoder().encode_blocks(samples(), sample_rate, filename)
+    resampled = resample_blocks(as_blocks(signal), signal_sample_rate, sample_rate)
+    if do_scale_signal:
+        whole = np.concatenate(list(resampled))
+        peak = float(np.max(np.abs(whole), initial=0.0)) or 1.0
+        resampled = as_blocks(whole / peak)
+    FlacEncoder().encode(samples(), sample_rate, filename)
     if n_clipped:
         logger.warning("Writing %s: %d samples clipped", filename, n_clipped)
-    # One left by an earlier, scaled version would scale this one when it is read.
-    filename.with_suffix(".txt").unlink(missing_ok=True)
+    if do_scale_signal:
+        with atomic_path(peak_file) as temporary:
+            temporary.write_text(str(peak), encoding="utf-8")
+    else:  # one left by an earlier, scaled version would scale this one when it is read
+        peak_file.unlink(missing_ok=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 BLOCK_ROWS: Final = 1 << 15
 """So many rows of a stereo signal and a few copies of them fit in the processor's cache."""
@@ -63,3 +66,24 @@ def blocks(n_rows: int) -> Iterator[slice]:
     """
     for start in range(0, n_rows, BLOCK_ROWS):
         yield slice(start, min(start + BLOCK_ROWS, n_rows))
+
+
+def as_blocks(signal: npt.ArrayLike | Iterator[npt.NDArray[Any]]) -> Iterator[npt.NDArray[Any]]:
+    """Give a signal block by block, whether it is an array or comes in blocks already.
+
+    Parameters
+    ----------
+    signal : array_like, shape (samples,) or (samples, channels), or iterator of such arrays
+        The signal. An array is cut as `blocks` does, an iterator is passed on.
+
+    Yields
+    ------
+    ndarray
+        Block after block.
+    """
+    if isinstance(signal, Iterator):
+        yield from signal
+        return
+    samples = np.asarray(signal)
+    for rows in blocks(len(samples)):
+        yield samples[rows]

@@ -152,7 +152,7 @@ def resample(
         return samples
     samples = _resamplable(samples, sample_rate, new_sample_rate)
     if method == "soxr":
-        return soxr.resample(samples, sample_rate, new_sample_rate)
+        return np.concatenate(list(resample_blocks([samples], sample_rate, new_sample_rate)))
     if method == "polyphase":
         return scipy.signal.resample_poly(samples, int(new_sample_rate), int(sample_rate))
     if method == "fft":
@@ -164,7 +164,9 @@ def resample(
 def resample_blocks(
     signal: Iterable[npt.NDArray[np.floating]], sample_rate: float, new_sample_rate: float
 ) -> Iterator[npt.NDArray[np.floating]]:
-    """Change the sampling rate of a signal that comes in blocks, as `resample` does of a whole one.
+    """Change the sampling rate of a signal that comes in blocks, with the SoX resampler.
+
+    `resample` gives these blocks joined, so that no signal that comes in blocks needs to be whole.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ def test_the_filtered_signal_is_the_full_convolution(nfir, n_samples):
     signal = noise(4, n_samples)
     expected = np.convolve(signal, fir)
     np.testing.assert_allclose(nalr.apply(fir, signal), expected, rtol=0, atol=1e-12)
-    pieces = list(nalr.apply_in_pieces(fir, signal))
+    pieces = list(nalr.apply_blocks(fir, signal))
     np.testing.assert_array_equal(np.concatenate(pieces), nalr.apply(fir, signal))
     assert max(piece.size for piece in pieces) <= 16 * 4096
 

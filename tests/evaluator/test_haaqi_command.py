@@ -109,7 +109,7 @@ def test_text_and_other_rates(files: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing.wav", "mono.wav", "--audiogram", "N1"], "not there"),
+        (["nothing.wav", "mono.wav", "--audiogram", "N1"], "no such file"),
         (["mono.wav", "stereo.wav", "--audiogram", "N1"], "channels"),
         (["listeners.json", "mono.wav", "--audiogram", "N1"], "listeners.json"),
         (["silence.wav", "mono.wav", "--audiogram", "N1"], "silent"),

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from clarity.evaluator.haaqi.haaqi import evaluate_haaqi
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram, Listener
+from clarity.utils.file_io import open_audio
 
 EARS = ("left", "right")
 
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         results = score_files(options)
-    except (ValueError, OSError, soundfile.SoundFileError) as error:
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     sys.stdout.write((_as_json(results) if options.json else _as_text(results)) + "\n")
@@ -173,9 +173,8 @@ def _compare_durations(options: argparse.Namespace, reference_s: float, processe
 
 def _read(path: Path) -> tuple[NDArray[np.float64], int]:
     """Read a file as (samples, channels) and its rate."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
-    samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    with open_audio(path) as file:
+        samples, rate = file.read(dtype="float64", always_2d=True), file.samplerate
     if samples.shape[1] > len(EARS):
         raise ValueError(f"{path} has {samples.shape[1]} channels; one or two can be scored")
     return samples, rate

@@ -27,7 +27,7 @@ from clarity.separation.base import VDBO, Mixture, Separator, Stems
 from clarity.separation.oracle import OracleSeparator
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.audiogram import Listener
-from clarity.utils.flac_encoder import save_flac_blocks, save_flac_signal
+from clarity.utils.flac_encoder import save_flac_signal
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
 from recipes.cad_icassp_2024.baseline.hearing_aid import (
@@ -264,7 +264,7 @@ class Enhancer:
             make_compressor(self.config),
             pair.listener,
         )
-        save_flac_blocks(
+        save_flac_signal(
             amplified,
             self.experiment.signal_file(pair),
             self.config.sample_rate,

@@ -109,7 +109,7 @@ def amplify_in_pieces(
         return
     audiograms = (listener.audiogram_left, listener.audiogram_right)
     ears = [
-        enhancer.apply_in_pieces(enhancer.build(audiogram)[0], ear)
+        enhancer.apply_blocks(enhancer.build(audiogram)[0], ear)
         for ear, audiogram in zip(signal.T, audiograms, strict=True)
     ]
     for pieces in zip(*ears, strict=True):

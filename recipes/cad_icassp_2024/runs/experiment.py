@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from clarity import __version__
-from clarity.utils.file_io import atomic_path, read_json, write_json
+from clarity.utils.file_io import atomic_path, leftovers, read_json, write_json
 from clarity.utils.results_support import ResultsFile
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
@@ -368,7 +368,7 @@ def remove_leftovers(files: Iterable[Path]) -> None:
     finals = {path.name for path in files}
     folders = {path.parent for path in files}
     for folder in folders:
-        for path in folder.glob(".*.tmp*"):
+        for path in leftovers(folder):
             if any(path.name.startswith(f".{name}.") for name in finals):
                 log.warning("removed %s, left half-written by a run that was stopped", path)
                 path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +17,40 @@ from clarity.evaluator.engine import cochlea
 from clarity.evaluator.engine.constants import HOP
 from clarity.evaluator.haaqi import (
     Ear,
+    HaaqiResult,
     SilentReferenceError,
     compute_haaqi,
     evaluate_haaqi,
     evaluate_listeners,
     haaqi_v1,
 )
+from clarity.evaluator.haaqi.engines import ENGINES
 from clarity.utils.audiogram import Audiogram
+from tests.evaluator.odd_cases import CASES, LEVEL1_DB, LEVELS_DB, SEED, make_signal
 from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair
 
 TOLERANCE = 1e-8
-REFERENCES = json.loads(
-    (Path(__file__).parent / "references" / "haaqi_references.json").read_text()
-)["pairs"]
+FOLDER = Path(__file__).parent / "references"
+REFERENCES = json.loads((FOLDER / "haaqi_references.json").read_text())["pairs"]
+ODD_REFERENCES = json.loads((FOLDER / "odd_references.json").read_text())["values"]
 AUDIOGRAM = Audiogram([20, 25, 30, 35, 40, 45, 50, 55], FREQUENCIES_HZ)
 GOLDEN_CASES = [
     *("clipped", "delayed_lowpass", "noisy_vocals", "flat_audiogram", "silent_gap"),
     *("short_processed", "advanced", "very_short", "adds_nalr", "resampled_44k1"),
     *("resampled_16k", "identical", "near_silent", "quiet_mild", "quiet_normal"),
 ]
+QUICK_GOLDEN_CASES = {"very_short", "adds_nalr"}
+
+
+def for_each_engine(names: Iterable[str], quick: Container[str]) -> list:
+    """Cases for both engines; those that take the reference more than a second are slow."""
+    return [
+        pytest.param(name, engine, marks=pytest.mark.slow)
+        if engine == "reference" and name not in quick
+        else (name, engine)
+        for engine in ENGINES
+        for name in names
+    ]
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -52,13 +68,17 @@ def score(reference: np.ndarray, processed: np.ndarray, rate: float = 24000, **o
         AUDIOGRAM,
         2,
         options.pop("level1", 65.0),
-        random_state=np.random.RandomState(options.pop("seed", 1)),
-        **options,
+        **{"random_state": np.random.RandomState(1), **options},
     )
 
 
-@pytest.mark.parametrize("name", GOLDEN_CASES)
-def test_golden_case(golden: Path, name: str) -> None:
+def values(result: HaaqiResult) -> list[float]:
+    """Score, terms and features."""
+    return [result.score, result.nonlinear, result.linear, *result.raw]
+
+
+@pytest.mark.parametrize(("name", "engine"), for_each_engine(GOLDEN_CASES, QUICK_GOLDEN_CASES))
+def test_golden_case(golden: Path, name: str, engine: str) -> None:
     folder = golden / "haaqi"
     cases = {
         case["name"]: case for case in json.loads((folder / "cases.json").read_text())["cases"]
@@ -68,7 +88,7 @@ def test_golden_case(golden: Path, name: str) -> None:
     reference, _ = soundfile.read(folder / case["reference"])
     processed, _ = soundfile.read(folder / case["processed"])
     np.random.seed(case["numpy_seed"])
-    combined, nonlinear, linear, raw = haaqi_v1(
+    result = evaluate_haaqi(
         reference,
         case["reference_sample_rate"],
         processed,
@@ -76,19 +96,21 @@ def test_golden_case(golden: Path, name: str) -> None:
         Audiogram(case["audiogram_levels"], case["audiogram_frequencies"]),
         case["equalisation"],
         case["level1"],
+        engine=engine,
     )
     expected = [case["haaqi"], case["nonlinear"], case["linear"], *case["raw"].values()]
-    np.testing.assert_allclose(
-        [combined, nonlinear, linear, *raw], expected, rtol=0, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(values(result), expected, rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_random_pair(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    for_each_engine(PAIRS, [name for name, (seconds, *_) in PAIRS.items() if seconds < 0.8]),
+)
+def test_random_pair(name: str, engine: str) -> None:
     """Seven numbers as the peer gives them, and the random stream where the peer leaves it."""
     pair, expected = make_pair(name), REFERENCES[name]
     np.random.seed(pair.seed)
-    combined, nonlinear, linear, raw = haaqi_v1(
+    result = evaluate_haaqi(
         pair.reference,
         pair.reference_rate,
         pair.processed,
@@ -96,16 +118,35 @@ def test_random_pair(name: str) -> None:
         Audiogram(pair.levels, pair.frequencies),
         pair.equalisation,
         pair.level1,
+        engine=engine,
     )
     _, key, position, has_gauss, gauss = np.random.get_state()
-    np.testing.assert_allclose(
-        [combined, nonlinear, linear, *raw], expected["values"], rtol=0, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(values(result), expected["values"], rtol=0, atol=TOLERANCE)
     digest = hashlib.sha256(np.asarray(key, "<u4").tobytes()).hexdigest()[:16]
     assert [digest, position, has_gauss] == [
         expected["random"][part] for part in ("key", "position", "has_gauss")
     ]
     assert gauss == pytest.approx(expected["random"]["gauss"], rel=1e-14)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_haaqi_does_not_prescribe(name: str) -> None:
+    """A healthy reference, other segments, constant and silent signals score as with the peer."""
+    reference, processed, equalisation, segment_ms = CASES[name]
+    np.random.seed(SEED)
+    score, nonlinear, linear, raw = haaqi_v1(
+        make_signal(reference),
+        24000,
+        make_signal(processed),
+        24000,
+        Audiogram(LEVELS_DB, FREQUENCIES_HZ),
+        equalisation,
+        LEVEL1_DB,
+        segment_covariance=segment_ms,
+    )
+    np.testing.assert_allclose(
+        [score, nonlinear, linear, *raw], ODD_REFERENCES[name], rtol=0, atol=TOLERANCE
+    )
 
 
 def test_threads_change_no_bit() -> None:
@@ -167,15 +208,46 @@ def test_silent_reference() -> None:
     assert issubclass(SilentReferenceError, IndexError)
 
 
-def test_silent_processed() -> None:
-    """At 24 kHz a low score; at a rate that needs conversion NaN, as level matching gives 0/0."""
-    result = score(noise(12000), np.zeros(12000))
-    assert result.cep_high == 0.0
-    assert 0.0 < result.score < 0.2
-    result = score(noise(12000), np.zeros(12000), 16000)
-    assert np.isnan([result.score, result.nonlinear, result.linear, result.cep_high]).all()
-    assert np.isnan([result.d_loud, result.d_norm]).all()
-    assert result.bm_sync5 == 0.0
+def test_silence_is_compared_alike_at_every_rate(caplog: pytest.LogCaptureFixture) -> None:
+    """The peer has a number at 24 kHz (`silent_processed` above) and NaN at all other rates."""
+    results = [
+        evaluate_haaqi(
+            noise(12000),
+            24000,
+            np.zeros(rate // 2),
+            rate,
+            AUDIOGRAM,
+            2,
+            90.0,
+            random_state=np.random.RandomState(1),
+        )
+        for rate in (24000, 16000, 48000, 44000)
+    ]
+    assert 0.0 < results[0].score < 0.2
+    assert all(result == results[0] for result in results)
+    warning = "The processed signal is silent: it is compared as the noise at threshold"
+    assert caplog.messages == 4 * [warning]
+
+
+@pytest.mark.parametrize("equalisation", [-1, 3, 1.5, None, "1"])
+def test_unknown_equalisation(equalisation: object) -> None:
+    with pytest.raises(ValueError, match="equalisation must be 1"):
+        evaluate_haaqi(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, equalisation)
+
+
+@pytest.mark.parametrize(
+    "random_state",
+    [0, np.random.default_rng(0), np.random.RandomState(np.random.PCG64(0)), np.random.seed],
+    ids=["int", "Generator", "PCG64", "function"],
+)
+def test_wrong_kind_of_random_state(random_state: object) -> None:
+    with pytest.raises(TypeError, match=r"numpy\.random\.RandomState over MT19937"):
+        score(noise(12000), noise(12000), random_state=random_state)
+
+
+def test_unknown_engine() -> None:
+    with pytest.raises(ValueError, match="compiled or reference, got 'fast'"):
+        score(noise(12000), noise(12000), engine="fast")
 
 
 def test_inaudible_reference_scores_as_published() -> None:
@@ -204,8 +276,8 @@ def test_wrong_shape_and_rate() -> None:
         score(np.zeros((12000, 2)), noise(12000))
     with pytest.raises(ValueError, match="500 Hz"):
         score(noise(12000), noise(12000), rate=400)
-    with pytest.raises(ValueError, match="16 ms"):
-        haaqi_v1(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, 2, segment_covariance=10)
+    with pytest.raises(ValueError, match=r"2\.17 ms or more \(HAAQI prescribes 16\), got 2"):
+        haaqi_v1(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, 2, segment_covariance=2)
 
 
 def test_float32_and_lists_are_float64() -> None:

@@ -74,6 +74,16 @@ def test_mono_is_the_library_score(files: Path, capsys: pytest.CaptureFixture[st
     }
 
 
+def test_engines_agree(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = files / "mono.wav", files / "mono_16k.wav", "--audiogram", "S2"
+    compiled, reference = (
+        run_json(capsys, *arguments, "--engine", engine)["ears"]["mono"]
+        for engine in ("compiled", "reference")
+    )
+    assert reference == pytest.approx(compiled, abs=1e-9)
+    assert reference != compiled  # two ways of computing, not one under two names
+
+
 def test_stereo_uses_each_ear_of_the_listener(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,8 @@ that the dispersion of the cochlea may need; what is left is put right band by b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -28,8 +30,7 @@ def bulk_delay(reference: NDArray[np.float64], processed: NDArray[np.float64]) -
     Returns
     -------
     int
-        Delay in samples; of equal maxima the last one, so that it is samples - 1 for a signal that
-        does not vary.
+        Delay in samples; of equal maxima the last one.
     """
     n = reference.size
     n_fft = fft.next_fast_len(2 * n - 1, real=True)
@@ -71,9 +72,16 @@ def shifted(x: NDArray[np.float64], delay: int, first: int, end: int) -> NDArray
 
 
 def align_and_prune(
-    reference: NDArray[np.float64], processed: NDArray[np.float64], span: slice
+    reference: NDArray[np.float64],
+    processed: NDArray[np.float64],
+    span: slice,
+    find_delay: Callable[[NDArray[np.float64], NDArray[np.float64]], int] = bulk_delay,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Line the processed signal up with the reference and drop silent ends.
+
+    Where either signal is constant, the covariance is 0 at all delays and has no peak. Its last
+    delay is taken then, samples - 1, as in published scores (where the rounding of a mean does not
+    decide): little is left of the processed signal, and its score is low.
 
     Parameters
     ----------
@@ -81,11 +89,15 @@ def align_and_prune(
         Signals at 24 kHz, of one length.
     span : slice
         What is to be left, see `audible_span`.
+    find_delay : callable
+        `bulk_delay`, or what computes the same.
 
     Returns
     -------
     reference, processed : ndarray, shape (samples left,)
         Aligned signals.
     """
-    delay = bulk_delay(reference, processed) - DISPERSION_SAMPLES
+    constant = any(x.min() == x.max() for x in (reference, processed))
+    delay = reference.size - 1 if constant else find_delay(reference, processed)
+    delay -= DISPERSION_SAMPLES
     return reference[span], shifted(processed, delay, span.start, span.stop)

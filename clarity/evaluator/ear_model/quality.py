@@ -23,8 +23,8 @@ from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
 SILENCE_THRESHOLD_DB = 2.5
 """Average level in dB SL that a frame must exceed to be compared."""
 
-NALR_MISSING = 1
-"""Equalisation at which the reference still needs NAL-R."""
+HEALTHY_REFERENCE, NALR_MISSING, NALR_INCLUDED = EQUALISATIONS = (0, 1, 2)
+"""Equalisations: a healthy ear hears the reference; it still needs NAL-R; it has had NAL-R."""
 
 NALR_ORDER = 140
 """Order of the NAL-R filter for the reference at 24 kHz."""

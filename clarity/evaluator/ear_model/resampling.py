@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.levels import rms
 
 MODEL_RATE_KHZ = SAMPLE_RATE_HZ // 1000
 _LEVEL_ORDER = 7
@@ -32,8 +33,8 @@ def to_model_rate(x: NDArray[np.float64], sample_rate_hz: float) -> NDArray[np.f
     Returns
     -------
     ndarray, shape (samples at 24 kHz,)
-        Resampled signal; the signal itself when its rate is 24 kHz. A silent signal that needs
-        conversion has no level to keep and comes out as NaN.
+        Resampled signal; the signal itself when its rate is 24 kHz. Silence, which has no level to
+        keep, remains silence.
 
     Raises
     ------
@@ -45,11 +46,10 @@ def to_model_rate(x: NDArray[np.float64], sample_rate_hz: float) -> NDArray[np.f
         return x
     y = signal.resample_poly(x, *resampling_ratio(rate_khz))
     if rate_khz < MODEL_RATE_KHZ:
-        level_in, level_out = _rms(x), _rms(y)
+        level_in, level_out = rms(x), rms(y)
     else:
         level_in, level_out = _level(x, rate_khz), _level(y, MODEL_RATE_KHZ)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (level_in / level_out) * y
+    return (level_in / level_out) * y if level_out > 0.0 else y
 
 
 def whole_khz(sample_rate_hz: float) -> int:
@@ -71,11 +71,6 @@ def level_low_pass(rate_khz: int) -> tuple[NDArray[np.float64], NDArray[np.float
     return signal.cheby2(_LEVEL_ORDER, _LEVEL_RIPPLE_DB, _LEVEL_BAND_KHZ / rate_khz)
 
 
-def _rms(x: NDArray[np.float64]) -> np.float64:
-    """Root mean square."""
-    return np.sqrt(np.mean(x**2))
-
-
-def _level(x: NDArray[np.float64], rate_khz: int) -> np.float64:
+def _level(x: NDArray[np.float64], rate_khz: int) -> NDArray[np.float64]:
     """RMS behind a Chebyshev type II low-pass."""
-    return _rms(signal.lfilter(*level_low_pass(rate_khz), x))
+    return rms(signal.lfilter(*level_low_pass(rate_khz), x))

@@ -8,43 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES, shifted
 from clarity.evaluator.engine.jit import kernel
 
 _SMALLEST_ENERGY = 1e-200
 _TURN_BLOCK = 32
 
 
-def align_and_prune(
-    reference: NDArray[np.float64],
-    processed: NDArray[np.float64],
-    span: slice,
-    n_threads: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Line the processed signal up with the reference and drop silent ends.
-
-    The processed signal moves by the peak of the cross-correlation, less 2 ms that the dispersion
-    of the cochlea may need.
-
-    Parameters
-    ----------
-    reference, processed : ndarray, shape (samples,)
-        Signals at 24 kHz, of one length.
-    span : slice
-        What is to be left, see `ear_model.alignment.audible_span`.
-    n_threads : int
-        Threads to use.
-
-    Returns
-    -------
-    reference, processed : ndarray, shape (samples left,)
-        Aligned signals.
-    """
-    delay = _delay(reference, processed, n_threads) - DISPERSION_SAMPLES
-    return reference[span], shifted(processed, delay, span.start, span.stop)
-
-
-def _delay(reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int) -> int:
+def bulk_delay(
+    reference: NDArray[np.float64], processed: NDArray[np.float64], n_threads: int
+) -> int:
     """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last.
 
     A cyclic correlation c+[d] = c[d] + c[d - m] of m >= n points and a negacyclic one,

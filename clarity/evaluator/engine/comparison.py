@@ -19,7 +19,7 @@ from clarity.evaluator.ear_model.gammatone import (
     gammatone_filters,
 )
 from clarity.evaluator.ear_model.group_delay import band_delays
-from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss, max_bandwidth
+from clarity.evaluator.ear_model.hearing_loss import HearingLoss, max_bandwidth
 from clarity.evaluator.ear_model.levels import level_db
 from clarity.evaluator.ear_model.model import Comparison, require_length
 from clarity.evaluator.ear_model.spectrum import average_spectrum_db
@@ -45,7 +45,6 @@ from clarity.evaluator.engine.gammatone import filter_taps, rotation
 from clarity.evaluator.engine.lane_fft import TWIDDLES
 from clarity.evaluator.engine.lanes import aligned
 from clarity.evaluator.engine.noise import StreamStates
-from clarity.utils.audiogram import Audiogram
 
 _N_GROUPS = N_BANDS // LANES
 
@@ -63,8 +62,8 @@ class CochlearComparison:
 
     Parameters
     ----------
-    audiogram : Audiogram
-        Hearing loss of the ear.
+    loss : HearingLoss
+        What the hair cells of the ear have lost.
     level1 : float
         Level in dB SPL of a signal with an RMS of 1.
     threshold_db : float
@@ -74,13 +73,13 @@ class CochlearComparison:
     """
 
     def __init__(
-        self, audiogram: Audiogram, level1: float, threshold_db: float, pool: ThreadPoolExecutor
+        self, loss: HearingLoss, level1: float, threshold_db: float, pool: ThreadPoolExecutor
     ) -> None:
         self.level1 = level1
         self.threshold_db = threshold_db
         self.pool = pool
         self.frequencies_hz = centre_frequencies_hz()
-        self.loss: HearingLoss = hearing_loss(audiogram, self.frequencies_hz)
+        self.loss = loss
         self.curve = gain_curve(self.loss)
         self.max_bandwidth = max_bandwidth()
         self.control = gammatone_filters(self.max_bandwidth, self.frequencies_hz)

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clarity.evaluator.ear_model.quality import EQUALISATIONS, NALR_MISSING
+from clarity.evaluator.haaqi.engines import ENGINES
 from clarity.evaluator.haaqi.haaqi import evaluate_haaqi
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram, Listener
@@ -58,9 +60,10 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--equalisation",
         type=int,
-        choices=(1, 2),
-        default=1,
-        help="1: the reference is not amplified yet, NAL-R is applied to it; 2: it is (default 1)",
+        choices=EQUALISATIONS,
+        default=NALR_MISSING,
+        help="1: the reference is not amplified yet, NAL-R is applied to it; 2: it is; 0: it is "
+        "not and a healthy ear hears it (default 1)",
     )
     level = result.add_mutually_exclusive_group()
     level.add_argument(
@@ -74,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
         "--reference-level", type=float, metavar="DB", help="level in dB SPL of the reference"
     )
     result.add_argument("--seed", type=int, default=0, help="of the threshold noise (default 0)")
+    result.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="compiled kernels, or the model as ear_model defines it: slower, same numbers "
+        "(default compiled)",
+    )
     result.add_argument("--json", action="store_true", help="print JSON")
     return result
 
@@ -144,9 +154,8 @@ def score_files(options: argparse.Namespace) -> dict[str, HaaqiResult]:
             options.equalisation,
             level1,
             random_state=generator,
+            engine=options.engine,
         )
-        if np.isnan(results[ear].score):
-            raise ValueError(f"{options.processed} is silent ({ear}): HAAQI is not defined for it")
     return results
 
 

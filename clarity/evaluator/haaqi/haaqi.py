@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clarity.enhancer.nalr import NALR
 from clarity.evaluator.ear_model.alignment import audible_span
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
+from clarity.evaluator.ear_model.gammatone import centre_frequencies_hz
+from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss
 from clarity.evaluator.ear_model.model import Comparison
-from clarity.evaluator.ear_model.quality import NALR_MISSING, NALR_ORDER, SILENCE_THRESHOLD_DB
+from clarity.evaluator.ear_model.quality import (
+    HEALTHY_REFERENCE,
+    NALR_MISSING,
+    NALR_ORDER,
+    SILENCE_THRESHOLD_DB,
+)
 from clarity.evaluator.ear_model.resampling import to_model_rate
 from clarity.evaluator.ear_model.threshold_noise import RandomStream
-from clarity.evaluator.engine.alignment import align_and_prune
-from clarity.evaluator.engine.comparison import CochlearComparison
-from clarity.evaluator.engine.middle_ear import middle_ear
-from clarity.evaluator.engine.noise import leave_at, survey
+from clarity.evaluator.haaqi import inputs
+from clarity.evaluator.haaqi.engines import EarSettings, open_engine, skip_normals
 from clarity.evaluator.haaqi.features import (
     audible,
     basilar_membrane_sync,
@@ -28,7 +31,7 @@ from clarity.evaluator.haaqi.features import (
     spectral_differences,
 )
 from clarity.evaluator.haaqi.regression import HaaqiResult, haaqi_result
-from clarity.utils.audiogram import Audiogram
+from clarity.utils.audiogram import AUDIOGRAM_REF, Audiogram
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +56,10 @@ def evaluate_haaqi(
     silence_threshold: float = SILENCE_THRESHOLD_DB,
     add_noise: float = 0.0,
     *,
+    segment_covariance: float = SEGMENT_MS,
     random_state: RandomStream | None = None,
     n_threads: int | None = None,
+    engine: str = "compiled",
 ) -> HaaqiResult:
     """HAAQI with all its parts.
 
@@ -73,69 +78,67 @@ def evaluate_haaqi(
     equalisation : int
         1: the reference is a signal before amplification, and NAL-R is applied to it here.
         2: the reference has been amplified already.
+        0: neither, and a healthy ear hears the reference, as indices of intelligibility have it.
     level1 : float
         Level in dB SPL of a signal with an RMS of 1.
     silence_threshold : float
         Average level in dB SL that a frame must exceed to be compared.
     add_noise : float
         Standard deviation in dB of noise added to the envelopes before their cepstra are taken.
+    segment_covariance : float
+        Length in ms of the segments in which basilar-membrane motion is compared; HAAQI's is 16.
     random_state : numpy.random.RandomState, optional
         Stream of the random numbers, advanced by the call. Default: NumPy's global stream, which
         `numpy.random.seed` seeds; published scores come from it.
     n_threads : int, optional
         Threads to use. Default: ``NUMBA_NUM_THREADS``, which is the number of cores unless the
         environment sets it. The result does not depend on it.
+    engine : {"compiled", "reference"}
+        What computes the ear: compiled kernels, or the model as `clarity.evaluator.ear_model`
+        defines it, which is slower and gives the same numbers. Equalisation 0 and segments of
+        other than 16 ms always take the reference.
 
     Returns
     -------
     HaaqiResult
-        Score, terms and features. A silent processed signal that has to be resampled has no level,
-        which makes all but BMsync5 NaN.
+        Score, terms and features. A silent processed signal has the score of the threshold noise.
 
     Raises
     ------
     SilentReferenceError
         When the reference is silent.
     ValueError
-        When a signal is not one-dimensional, empty, too short or holds NaN or infinity.
+        When a signal is not one-dimensional, empty, too short or holds NaN or infinity, or an
+        argument is none of the values above.
+    TypeError
+        When `random_state` is something else.
 
     References
     ----------
     Kates, J. M. & Arehart, K. H. (2016). The hearing-aid audio quality index (HAAQI). IEEE/ACM
     Transactions on Audio, Speech, and Language Processing 24(2), 354-365.
     """
-    stream: RandomStream = np.random if random_state is None else random_state
-    x = to_model_rate(_checked(reference, "reference"), reference_sample_rate)
-    y = to_model_rate(_checked(processed, "processed"), processed_sample_rate)
-    n_threads = n_threads or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    x, y, has_level = _of_one_length(x, y)
-    span = audible_span(x)
-    if span.start == span.stop:
-        raise SilentReferenceError(
-            "the reference signal is silent: there is nothing to compare with"
-        )
-    with ThreadPoolExecutor(n_threads) as pool:
-        # Where each band's noise begins in the stream depends on the length alone.
-        noise = pool.submit(survey, stream, span.stop - span.start, 2 * N_BANDS)
-        x, y = align_and_prune(x, y, span, max(n_threads - 1, 1))  # one thread is at the noise
+    losses = _losses(audiogram, inputs.checked_equalisation(equalisation))
+    segment = inputs.segment_samples(segment_covariance)
+    ear = EarSettings(losses, level1, silence_threshold, segment)
+    stream = inputs.checked_stream(random_state)
+    x = to_model_rate(inputs.checked_signal(reference, "reference"), reference_sample_rate)
+    y = to_model_rate(inputs.checked_signal(processed, "processed"), processed_sample_rate)
+    x, y, span = _audible_part(x, y)
+    with open_engine(engine, ear, stream, n_threads) as model:
+        x, y = model.align(x, y, span)
         if equalisation == NALR_MISSING:
             x = _with_nalr(x, audiogram)
-        x, y = pool.map(middle_ear, (x, y))
-        model = CochlearComparison(audiogram, level1, silence_threshold, pool)
-        comparison = model.compare(x, y, noise)
-    leave_at(stream, noise.result(), 2 * N_BANDS)
-    del x, y  # a hundred megabytes each for a long piece; the features need them no more
+        comparison = model.compare((x, y))
+        del x, y  # a hundred megabytes each for a long piece; the features need them no more
     cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)
     bm_sync5 = basilar_membrane_sync(
-        comparison.covariance, comparison.mean_square, model.frequencies_hz, silence_threshold
+        comparison.covariance, comparison.mean_square, centre_frequencies_hz(), silence_threshold
     )
-    if not has_level:
-        return haaqi_result(np.nan, 0.0, np.nan, np.nan)
-    return haaqi_result(
-        cep_high,
-        bm_sync5,
-        *spectral_differences(comparison.reference_spectrum_db, comparison.processed_spectrum_db),
+    differences = spectral_differences(
+        comparison.reference_spectrum_db, comparison.processed_spectrum_db
     )
+    return haaqi_result(cep_high, bm_sync5, *differences)
 
 
 def haaqi_v1(
@@ -148,16 +151,11 @@ def haaqi_v1(
     level1: float = 65.0,
     silence_threshold: float = SILENCE_THRESHOLD_DB,
     add_noise: float = 0.0,
-    segment_covariance: int = SEGMENT_MS,
+    segment_covariance: float = SEGMENT_MS,
 ) -> tuple[float, float, float, list[float]]:
     """HAAQI as a tuple, with the arguments that scripts of the challenge use.
 
     See `evaluate_haaqi` for the parameters.
-
-    Parameters
-    ----------
-    segment_covariance : int
-        Length of the covariance segments in ms; only 16 is supported, which HAAQI prescribes.
 
     Returns
     -------
@@ -166,8 +164,6 @@ def haaqi_v1(
     raw : list of float
         CepHigh, BMsync5, Dloud and Dnorm.
     """
-    if segment_covariance != SEGMENT_MS:
-        raise ValueError(f"segment_covariance must be {SEGMENT_MS} ms, got {segment_covariance}")
     result = evaluate_haaqi(
         reference,
         reference_freq,
@@ -178,6 +174,7 @@ def haaqi_v1(
         level1,
         silence_threshold,
         add_noise,
+        segment_covariance=segment_covariance,
     )
     return result.score, result.nonlinear, result.linear, result.raw
 
@@ -221,31 +218,28 @@ def compute_haaqi(
     ).score
 
 
-def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Return a signal as float64, or say what is wrong with it."""
-    x = np.ascontiguousarray(values, dtype=np.float64)
-    if x.ndim != 1:
-        raise ValueError(f"the {name} signal must have shape (samples,), got {x.shape}")
-    if x.size == 0:
-        raise ValueError(f"the {name} signal is empty")
-    if not np.isfinite(x).all():
-        n_bad = np.count_nonzero(~np.isfinite(x))
-        raise ValueError(f"the {name} signal holds {n_bad} samples that are NaN or infinite")
-    return x
+def _losses(audiogram: Audiogram, equalisation: int) -> tuple[HearingLoss, HearingLoss]:
+    """Losses with which the reference and the processed signal are heard."""
+    loss = hearing_loss(audiogram, centre_frequencies_hz())
+    if equalisation == HEALTHY_REFERENCE:
+        return hearing_loss(AUDIOGRAM_REF, centre_frequencies_hz()), loss
+    return loss, loss
 
 
-def _of_one_length(
+def _audible_part(
     reference: NDArray[np.float64], processed: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Cut off tails; also tells whether the processed signal had a level after resampling."""
-    has_level = bool(np.isfinite(processed).all())
-    if not has_level:
-        logger.warning("The processed signal is silent and could not be resampled: HAAQI is NaN")
-        processed = np.zeros_like(processed)
-    if not np.isfinite(reference).all():  # silence that was to be resampled
-        reference = np.zeros_like(reference)
+) -> tuple[NDArray[np.float64], NDArray[np.float64], slice]:
+    """Cut off the tail of the longer signal, and find where the reference sounds."""
     n = min(reference.size, processed.size)
-    return reference[:n], processed[:n], has_level
+    reference, processed = reference[:n], processed[:n]
+    span = audible_span(reference)
+    if span.start == span.stop:
+        raise SilentReferenceError(
+            "the reference signal is silent: there is nothing to compare with"
+        )
+    if not processed.any():
+        logger.warning("The processed signal is silent: it is compared as the noise at threshold")
+    return reference, processed, span
 
 
 def _with_nalr(reference: NDArray[np.float64], audiogram: Audiogram) -> NDArray[np.float64]:
@@ -268,7 +262,7 @@ def _cep_high(
         matrix[:, keep] for matrix in (comparison.reference_frames, comparison.processed_frames)
     ]
     if add_noise == 0.0:
-        leave_at(stream, survey(stream, 2 * N_BANDS * n_kept, 1), 1)
+        skip_normals(stream, 2 * N_BANDS * n_kept)
     else:
         frames = [matrix + add_noise * stream.standard_normal(matrix.shape) for matrix in frames]
     reference, processed = (cepstra(matrix) for matrix in frames)

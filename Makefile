@@ -44,6 +44,7 @@ bench: $(READY) ## time HAAQI, enhancement and evaluation (PEER=python runs pycl
 	$(BIN)/python benchmarks/haaqi.py $(if $(PEER),--peer $(PEER))
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/enhance.py
+	$(BIN)/python benchmarks/background.py
 
 clean: ## remove the environment, the demo and caches
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .ruff_cache .mypy_cache

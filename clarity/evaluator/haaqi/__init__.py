@@ -1,5 +1,6 @@
 """The hearing-aid audio quality index (HAAQI) of Kates & Arehart (2016)."""
 
+from clarity.evaluator.haaqi.background import BackgroundScorer, BackgroundScoringError
 from clarity.evaluator.haaqi.batch import Ear, evaluate_listeners
 from clarity.evaluator.haaqi.haaqi import (
     SilentReferenceError,
@@ -10,6 +11,8 @@ from clarity.evaluator.haaqi.haaqi import (
 from clarity.evaluator.haaqi.regression import HaaqiResult
 
 __all__ = [
+    "BackgroundScorer",
+    "BackgroundScoringError",
     "Ear",
     "HaaqiResult",
     "SilentReferenceError",

@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 BASELINE := recipes.cad_icassp_2024.baseline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo test test-slow lint docs bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(READY) ## build the documentation: docs/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+
 bench: $(READY) ## time HAAQI, enhancement and evaluation (PEER=python runs pyclarity beside it)
 	$(BIN)/python benchmarks/haaqi.py $(if $(PEER),--peer $(PEER))
 	$(BIN)/python benchmarks/evaluate.py
@@ -47,5 +50,5 @@ bench: $(READY) ## time HAAQI, enhancement and evaluation (PEER=python runs pycl
 	$(BIN)/python benchmarks/background.py
 
 clean: ## remove the environment, the demo and caches
-	rm -rf $(VENV) demo build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo docs/site build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

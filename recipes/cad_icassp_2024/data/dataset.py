@@ -16,6 +16,7 @@ import numpy as np
 
 from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, read_stereo
+from recipes.cad_icassp_2024.data.content import Contents
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import Table, read_table
 from recipes.cad_icassp_2024.data.paths import DataPaths
@@ -71,6 +72,8 @@ class Dataset:
         All pairs, in the order of the file of scene listeners.
     songs : SongFolders
         Finds the files of the at-mic songs, by `Scene.mixture_id`.
+    contents : Contents
+        Digests of the files.
     """
 
     paths: DataPaths
@@ -78,9 +81,10 @@ class Dataset:
     listeners: dict[str, Listener]
     pairs: tuple[Pair, ...]
     songs: SongFolders
+    contents: Contents
 
     @classmethod
-    def load(cls, paths: DataPaths) -> Dataset:
+    def load(cls, paths: DataPaths, contents: Contents | None = None) -> Dataset:
         """Read and check all metadata.
 
         The file of at-mic music is used if it is there; without it a song's folder is
@@ -91,6 +95,8 @@ class Dataset:
         ----------
         paths : DataPaths
             Where the files are.
+        contents : Contents, optional
+            Where digests of audio files are remembered; they are forgotten without it.
 
         Returns
         -------
@@ -132,7 +138,8 @@ class Dataset:
         names = (scene.mixture_id for scene in scenes.values())
         folders = {name: f"{paths.split}/{name}" for name in names}
         folders |= {name: entry.folder for name, entry in music.entries.items()}
-        return cls(paths, scenes, listeners, pairs, SongFolders(paths.music_dir, folders))
+        songs = SongFolders(paths.music_dir, folders)
+        return cls(paths, scenes, listeners, pairs, songs, contents or Contents())
 
     def select(self, batch: int = 0, n_batches: int = 1, small_test: bool = False) -> list[Pair]:
         """Choose the pairs of one batch.
@@ -221,9 +228,16 @@ class Dataset:
         Raises
         ------
         RecipeError
-            When the file is missing, unreadable, not stereo, or holds NaN or infinity.
+            When the file is missing, unreadable, not stereo, holds NaN or infinity, or has changed
+            since it was first read.
         """
-        return read_stereo(self.music_file(scene, name), sample_rate)
+        path = self.music_file(scene, name)
+        with self.contents.reading(path):
+            return read_stereo(path, sample_rate)
+
+    def digest(self, scene: Scene, name: str) -> str:
+        """Return the digest of one of a scene's at-mic files, as `read_music` reads it."""
+        return self.contents.digest(self.music_file(scene, name))
 
 
 def _scenes(

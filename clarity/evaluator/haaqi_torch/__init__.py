@@ -1,0 +1,31 @@
+"""HAAQI as a differentiable, batched function of tensors, on any device with float64.
+
+`haaqi` is the metric, `HaaqiLoss` a loss for training. The stages are those of `ear_model`, under
+the same names, on tensors of shape (batch, bands, samples):
+
+===============  ==================================================================================
+module           what it holds
+===============  ==================================================================================
+metric           `haaqi`: from signals to scores
+loss             `HaaqiLoss`
+pairs            shapes and checks of what a user gives
+resampling       rate conversion
+alignment        delay of whole signals and of bands, silent ends
+ear              middle ear, bandwidths, compression, adaptation, average spectrum
+filterbank       the gammatone filter bank
+comparison       the way of both signals through some bands, block by block
+covariance       covariance of segments of basilar-membrane motion
+features         the four features
+noise            noise at threshold
+scan, shift      recursive filters and delays with their gradients
+precision        products of matrices that stay float32
+===============  ==================================================================================
+
+Nothing here depends on the compiled engine, and nothing else of `clarity.evaluator` needs torch.
+"""
+
+from clarity.evaluator.haaqi_torch.ear import EarParameters
+from clarity.evaluator.haaqi_torch.loss import HaaqiLoss
+from clarity.evaluator.haaqi_torch.metric import HaaqiOutput, haaqi
+
+__all__ = ["EarParameters", "HaaqiLoss", "HaaqiOutput", "haaqi"]

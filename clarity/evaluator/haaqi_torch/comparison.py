@@ -1,0 +1,310 @@
+"""Two batches of signals band by band, and block by block where they are long.
+
+What the features need of a band is small: sums over 4 ms of the envelopes and covariances over
+16 ms. A block goes from the signals behind the middle ear to these in one function, which takes
+what the stages carry over from the block before. A signal of one block is heard once. Of a longer
+one each block is heard twice, for the delays between the two signals, which need the whole of it,
+and for the rest, and a third time for its gradient. The blocks joined are the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from clarity.evaluator.ear_model.band_alignment import MAX_LAG
+from clarity.evaluator.ear_model.covariance import SEGMENT_HOP
+from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP, smoothing_window
+from clarity.evaluator.ear_model.threshold_noise import noise_gain
+from clarity.evaluator.haaqi_torch.alignment import band_correlation, band_lags
+from clarity.evaluator.haaqi_torch.covariance import segment_covariance
+from clarity.evaluator.haaqi_torch.ear import (
+    EarParameters,
+    compression_gain,
+    inner_hair_cells,
+    smooth_gain,
+)
+from clarity.evaluator.haaqi_torch.filterbank import (
+    control_power,
+    envelope_and_motion,
+    history_samples,
+)
+from clarity.evaluator.haaqi_torch.noise import PROCESSED, REFERENCE, Noise
+from clarity.evaluator.haaqi_torch.precision import product
+from clarity.evaluator.haaqi_torch.shift import shifted
+
+_GAIN_FORGETS = SEGMENT_HOP  # samples after which the low-pass of the gain is at rest
+
+
+class Tuned(NamedTuple):
+    """One of the two batches of signals, and the filters that are set for it.
+
+    Attributes
+    ----------
+    x : Tensor, shape (batch, samples)
+        Signals behind the middle ear.
+    pole : Tensor of float64, shape (batch, 32)
+        Poles of the main filters.
+    """
+
+    x: Tensor
+    pole: Tensor
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What holds for all bands and blocks.
+
+    Attributes
+    ----------
+    ear : EarParameters
+        Ear of each pair.
+    level1 : float
+        Level in dB SPL of a signal with an RMS of 1.
+    lengths : list of int
+        Samples of each pair.
+    blocks : list of slice
+        Parts that are worked on one by one; limits are multiples of `SEGMENT_HOP`.
+    delays : Tensor of int64, shape (batch, 32)
+        Delay that lines up each band.
+    longest_delay : int
+        The largest of them.
+    noise : Noise
+        Noise at threshold.
+    """
+
+    ear: EarParameters
+    level1: float
+    lengths: list[int]
+    blocks: list[slice]
+    delays: Tensor
+    longest_delay: int
+    noise: Noise
+
+    def lengths_tensor(self) -> Tensor:
+        """Give the samples of each pair, shape (batch,)."""
+        return torch.tensor(self.lengths, device=self.delays.device)
+
+
+class Tiles(NamedTuple):
+    """What is kept of some bands.
+
+    Attributes
+    ----------
+    reference_hops, processed_hops : Tensor, shape (batch, bands, hops, 2)
+        Sums over 4 ms of the adapted envelope, with the rising and the falling half of the window.
+    covariance : Tensor, shape (batch, bands, segments)
+        Covariance of each segment.
+    reference_mean_square, processed_mean_square : Tensor, shape (batch, bands, segments)
+        Mean square of the motion in it.
+    reference_energy, processed_energy : Tensor of float64, shape (batch, bands)
+        Energy of the envelope before compression; of a block, or of all.
+    """
+
+    reference_hops: Tensor
+    processed_hops: Tensor
+    covariance: Tensor
+    reference_mean_square: Tensor
+    processed_mean_square: Tensor
+    reference_energy: Tensor
+    processed_energy: Tensor
+
+
+class _Carried(NamedTuple):
+    """What a signal hands on to its next block: state of the adaptation, last of both outputs."""
+
+    state: Tensor
+    envelope: Tensor
+    motion: Tensor
+
+
+class _Compressed(NamedTuple):
+    """Compressed signals of a block."""
+
+    envelope: Tensor
+    motion: Tensor
+    energy: Tensor
+
+
+def compare_bands(reference: Tuned, processed: Tuned, setting: Setting, bands: slice) -> Tiles:
+    """Compare two batches of signals in some bands.
+
+    Parameters
+    ----------
+    reference, processed : Tuned
+        Signals, of the same length.
+    setting : Setting
+        Ears, blocks and noise.
+    bands : slice
+        Bands.
+
+    Returns
+    -------
+    Tiles
+        What the features need; differentiable in the processed signals.
+    """
+    if len(setting.blocks) == 1:
+        whole = setting.blocks[0]
+        heard = [
+            _compressed(signal, setting, bands, whole, whole) for signal in (reference, processed)
+        ]
+        with torch.no_grad():
+            lags = tuple(
+                band_lags(band_correlation(x.detach(), y.detach(), 0), setting.lengths)
+                for x, y in zip(heard[0][:2], heard[1][:2], strict=True)
+            )
+        tiles, _ = _finish(heard[0], heard[1], setting, bands, whole, 0, lags, (None, None))
+        return tiles
+    lags = _lags_in_blocks(reference, processed, setting, bands)
+    carried: tuple[_Carried | None, _Carried | None] = (None, None)
+    parts = []
+    for block in setting.blocks:
+        arguments = (reference, processed, setting, bands, block, lags, carried)
+        if torch.is_grad_enabled() and processed.x.requires_grad:
+            tiles, carried = checkpoint(_compare_block, *arguments, use_reentrant=False)
+        else:
+            tiles, carried = _compare_block(*arguments)
+        parts.append(tiles)
+    return _joined(parts)
+
+
+def _joined(parts: list[Tiles]) -> Tiles:
+    """Tiles of all blocks."""
+    columns = list(zip(*parts, strict=True))
+    energies = [torch.stack(column).sum(0) for column in columns[-2:]]
+    return Tiles(*(torch.cat(column, 2) for column in columns[:-2]), *energies)
+
+
+def _around(block: slice, n_samples: int) -> slice:
+    """Find the samples of the processed signal that may belong to a block of the reference."""
+    return slice(max(block.start - MAX_LAG, 0), min(block.stop + MAX_LAG, n_samples))
+
+
+@torch.no_grad()
+def _lags_in_blocks(
+    reference: Tuned, processed: Tuned, setting: Setting, bands: slice
+) -> tuple[Tensor, ...]:
+    """Lags of envelope and motion, from correlations that are summed block by block."""
+    totals: list[Tensor | float] = [0.0, 0.0]
+    for block in setting.blocks:
+        around = _around(block, reference.x.shape[-1])
+        x = _compressed(reference, setting, bands, block, block)
+        y = _compressed(processed, setting, bands, around, block)
+        for i in range(2):
+            part = band_correlation(x[i], y[i], block.start - around.start)
+            totals[i] = totals[i] + part.double()
+    return tuple(band_lags(total, setting.lengths) for total in totals if isinstance(total, Tensor))
+
+
+def _compare_block(
+    reference: Tuned,
+    processed: Tuned,
+    setting: Setting,
+    bands: slice,
+    block: slice,
+    lags: tuple[Tensor, ...],
+    carried: tuple[_Carried | None, _Carried | None],
+) -> tuple[Tiles, tuple[_Carried | None, _Carried | None]]:
+    """Hear a block and compare it."""
+    around = _around(block, reference.x.shape[-1])
+    x = _compressed(reference, setting, bands, block, block)
+    y = _compressed(processed, setting, bands, around, block)
+    return _finish(x, y, setting, bands, block, block.start - around.start, lags, carried)
+
+
+def _compressed(
+    signal: Tuned, setting: Setting, bands: slice, part: slice, counted: slice
+) -> _Compressed:
+    """Compressed envelope and motion of part of a signal, and its energy in what is counted."""
+    n_before = min(part.start, _GAIN_FORGETS)
+    n_lead = min(part.start - n_before, history_samples(bands.start))
+    x = signal.x[:, part.start - n_before - n_lead : part.stop]
+    power = control_power(x, bands, n_lead)
+    gain = compression_gain(power, setting.ear.bands(bands), setting.level1)
+    del power
+    gain = smooth_gain(gain)[..., n_before:]
+    ends = [n - part.start for n in setting.lengths]
+    envelope, motion = envelope_and_motion(x, signal.pole[:, bands], bands, n_lead + n_before, ends)
+    inside = envelope[..., counted.start - part.start : counted.stop - part.start]
+    energy = inside.square().sum(-1, dtype=torch.float64)
+    return _Compressed(envelope * gain, motion * gain, energy)
+
+
+def _finish(
+    reference: _Compressed,
+    processed: _Compressed,
+    setting: Setting,
+    bands: slice,
+    block: slice,
+    offset: int,
+    lags: tuple[Tensor, ...],
+    carried: tuple[_Carried | None, _Carried | None],
+) -> tuple[Tiles, tuple[_Carried | None, _Carried | None]]:
+    """From the compressed signals of a block to its tiles."""
+    n = block.stop - block.start
+    aligned = [
+        shifted(signal, lag, n, offset=offset)
+        for signal, lag in zip(processed[:2], lags, strict=True)
+    ]
+    index = torch.arange(block.start, block.stop, device=lags[0].device) + lags[0][..., None]
+    filled_up = (index < 0) | (index >= setting.lengths_tensor()[:, None, None])
+    x_hops, x_motion, x_carried = _heard(
+        (reference.envelope, reference.motion), setting, bands, block, REFERENCE, carried[0], None
+    )
+    y_hops, y_motion, y_carried = _heard(
+        (aligned[0], aligned[1]), setting, bands, block, PROCESSED, carried[1], filled_up
+    )
+    last = setting.lengths_tensor() // SEGMENT_HOP - block.start // SEGMENT_HOP
+    covariances = segment_covariance(x_motion, y_motion, block.start == 0, last)
+    tiles = Tiles(x_hops, y_hops, *covariances, reference.energy, processed.energy)
+    return tiles, (x_carried, y_carried)
+
+
+def _heard(
+    compressed: tuple[Tensor, Tensor],
+    setting: Setting,
+    bands: slice,
+    block: slice,
+    which: int,
+    carried: _Carried | None,
+    filled_up: Tensor | None,
+) -> tuple[Tensor, Tensor, _Carried | None]:
+    """Hop sums of the envelope, and the motion with noise from a hop before the block on."""
+    state = None if carried is None else carried.state
+    ear = setting.ear.bands(bands)
+    envelope, motion, state = inner_hair_cells(*compressed, ear, setting.level1, state, filled_up)
+    noise = setting.noise(which, bands, block.start, block.stop)
+    if noise is not None:
+        motion = torch.add(motion, noise, alpha=noise_gain(setting.level1))
+    n_carried = 0
+    if carried is not None:
+        n_carried = carried.envelope.shape[-1]
+        envelope = torch.cat((carried.envelope, envelope), -1)
+        motion = torch.cat((carried.motion, motion), -1)
+    if block.stop < setting.blocks[-1].stop:
+        n_kept = setting.longest_delay + SEGMENT_HOP
+        # Copies, or the whole block would be kept with them.
+        carried = _Carried(state, envelope[..., -n_kept:].clone(), motion[..., -n_kept:].clone())
+    else:
+        carried = None
+    delay = -setting.delays[:, bands]
+    n = block.stop - block.start
+    envelope = shifted(envelope, delay, n, offset=n_carried)
+    last = setting.lengths_tensor() // SEGMENT_HOP * SEGMENT_HOP
+    stop = last - block.start + SEGMENT_HOP
+    motion = shifted(motion, delay, n + SEGMENT_HOP, offset=n_carried - SEGMENT_HOP, stop=stop)
+    halves = _window_halves(envelope.dtype, envelope.device)
+    return product(envelope.unflatten(-1, (-1, ENVELOPE_HOP)), halves), motion, carried
+
+
+@lru_cache(maxsize=8)
+def _window_halves(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Rising and falling half of the window of the envelopes, shape (ENVELOPE_HOP, 2)."""
+    with torch.inference_mode(False):
+        window = torch.as_tensor(smoothing_window()).reshape(2, ENVELOPE_HOP)
+        return window.mT.contiguous().to(device, dtype)

@@ -1,0 +1,232 @@
+"""What files hold, as digests that are known again without reading the files.
+
+A digest is remembered with the file's size and time of modification, as git's index does: while
+both are the same, so is the content. A file that was modified no more than moments before it was
+read could be modified again within the same tick of the clock, so that such a file, or one from
+the future, is read anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.journal import Journal
+
+TICK_NS = 2_000_000_000
+"""The coarsest clock of a file system: FAT counts in steps of two seconds."""
+
+BUFFER_BYTES = 2**18
+
+DIGEST_LENGTH = 32
+"""Hexadecimal digits that are kept of SHA-256: 128 bits."""
+
+
+def digest_of(value: Any) -> str:
+    """Return a digest of anything that JSON can hold.
+
+    Parameters
+    ----------
+    value : object
+        Equal values have equal digests, whatever the order of their keys.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def digest_of_file(path: Path) -> str:
+    """Return a digest of a file's content, 32 hexadecimal digits, by reading all of it."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(BUFFER_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while n_bytes := file.readinto(buffer):
+            digest.update(buffer[:n_bytes])
+    return digest.hexdigest()[:DIGEST_LENGTH]
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What tells a file from what it was before, as long as nobody sets the time back."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Version:
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns)
+
+    def is_settled(self, seen_ns: int) -> bool:
+        """Whether a file that had this version at a time cannot have it with other content."""
+        return self.mtime_ns + TICK_NS < seen_ns
+
+
+class Contents:
+    """Digests of files; to this object a file has one content for as long as the object is used.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where digests are remembered, by this process and others; without it they are forgotten.
+    verify : bool
+        Read every file once, whatever its size and time of modification say.
+
+    Examples
+    --------
+    >>> with Contents(Path("exp/records")) as contents:  # doctest: +SKIP
+    ...     with contents.reading(path):
+    ...         signal, rate = soundfile.read(path)
+    ...     made_from = {"music": contents.digest(path)}
+    """
+
+    def __init__(self, folder: Path | None = None, *, verify: bool = False) -> None:
+        self._journal = None if folder is None else Journal(folder, "contents")
+        self._base = None if folder is None else folder.parent.absolute()
+        self._verify = verify
+        self._remembered: dict[tuple[str, _Version], tuple[int, str]] | None = None
+        self._met: dict[Path, tuple[_Version, str]] = {}
+        self._written: list[Path] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Contents:
+        """Return the object."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remember what has been written, if the disk lets it; without that it is read again."""
+        with contextlib.suppress(OSError):
+            self._remember_written()
+        if self._journal is not None:
+            self._journal.close()
+
+    def digest(self, path: Path) -> str:
+        """Return the digest of what a file held when this object first met it.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be read.
+        """
+        known = self._met.get(path)
+        if known is None:
+            known = self._meet(path)
+        return known[1]
+
+    @contextlib.contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """See to it that what is read in this block is what `digest` tells of.
+
+        Raises
+        ------
+        RecipeError
+            When the file has changed since this object first met it.
+        """
+        self.digest(path)
+        yield
+        if _Version.of(path) != self._met[path][0]:
+            raise RecipeError(
+                f"{path}: was changed while this run went on; give the same command again"
+            )
+
+    def note_written(self, path: Path, digest: str) -> None:
+        """Take in that this process has just put a file there, whose digest it knows.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        digest : str
+            As of `digest_of_file`.
+        """
+        with self._lock:
+            self._met[path] = (_Version.of(path), digest)
+            self._written.append(path)
+        self._remember_written()
+
+    def _meet(self, path: Path) -> tuple[_Version, str]:
+        version = _Version.of(path)
+        digest = None if self._verify else self._recall(path, version)
+        if digest is None:
+            seen_ns = time.time_ns()
+            digest = digest_of_file(path)
+            after = _Version.of(path)
+            if after != version:
+                raise RecipeError(f"{path}: is being written; give the same command again later")
+            if version.is_settled(seen_ns):
+                self._remember({path: (version, digest)}, seen_ns)
+        with self._lock:
+            return self._met.setdefault(path, (version, digest))
+
+    def _recall(self, path: Path, version: _Version) -> str | None:
+        with self._lock:
+            if self._remembered is None:
+                self._remembered = self._read_journal()
+        seen_ns, digest = self._remembered.get((self._name(path), version), (0, None))
+        return digest if version.is_settled(seen_ns) else None
+
+    def _read_journal(self) -> dict[tuple[str, _Version], tuple[int, str]]:
+        remembered: dict[tuple[str, _Version], tuple[int, str]] = {}
+        for line in self._journal.lines() if self._journal is not None else ():
+            match line:
+                case [str(name), int(size), int(mtime_ns), str(digest), int(seen_ns)]:
+                    key = (name, _Version(size, mtime_ns))
+                    remembered[key] = max(remembered.get(key, (0, "")), (seen_ns, digest))
+        return remembered
+
+    def _remember(self, files: dict[Path, tuple[_Version, str]], seen_ns: int) -> None:
+        if self._journal is not None and files:
+            self._journal.append(
+                *(
+                    [self._name(path), version.size, version.mtime_ns, digest, seen_ns]
+                    for path, (version, digest) in files.items()
+                )
+            )
+
+    def _remember_written(self) -> None:
+        """Remember written files that have not been touched since, once they have settled."""
+        now_ns = time.time_ns()
+        with self._lock:
+            settled = {p for p in self._written if self._met[p][0].is_settled(now_ns)}
+            self._written = [p for p in self._written if p not in settled]
+        files = {}
+        for path in settled:
+            with contextlib.suppress(OSError):
+                if _Version.of(path) == self._met[path][0]:
+                    files[path] = self._met[path]
+        self._remember(files, now_ns)
+
+    def _name(self, path: Path) -> str:
+        """Name of a file in the journal: files of an experiment stay known where it is moved."""
+        path = path.absolute()
+        if self._base is not None and path.is_relative_to(self._base):
+            return path.relative_to(self._base).as_posix()
+        return str(path)

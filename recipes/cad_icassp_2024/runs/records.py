@@ -1,0 +1,199 @@
+"""What each result was made from, so that a number is never taken for one of something else.
+
+A result is a song at the microphones, an enhanced signal, a row of scores. Its record says: this
+output was made from these dependencies, all of them by digest. It is written before the result
+appears under its name, so that a run which is killed leaves no result without one; a record whose
+result never appeared does no harm. Nothing depends on the order or the time of records: a result
+is up to date if any record has both its output and what it would be made from now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.data.content import Contents, digest_of_file
+from recipes.cad_icassp_2024.data.journal import Journal
+
+Dependencies = Mapping[str, str]
+"""Digest, or a short value, of everything that a result depends on, by its name in plural or
+singular, as it fits into "made from music that has since changed"."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result that is there.
+
+    Attributes
+    ----------
+    name : str
+        Which one: the id of a pair, the name of a song.
+    output : str
+        Digest of what is there.
+    made_from : mapping of str to str
+        What it would be made from now.
+    """
+
+    name: str
+    output: str
+    made_from: Dependencies
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results that are there, compared with their records.
+
+    Attributes
+    ----------
+    current : tuple of str
+        Names of the results that would be made from the same now.
+    changed : dict of str to tuple of str
+        Names of the results that were made from something else, and which dependencies differ.
+    unknown : tuple of str
+        Names of the results that no record has: they were not made here, or changed since.
+    """
+
+    current: tuple[str, ...]
+    changed: dict[str, tuple[str, ...]]
+    unknown: tuple[str, ...]
+
+    def changes(self, what: str) -> list[str]:
+        """Say how many results were made from what has since changed.
+
+        Parameters
+        ----------
+        what : str
+            The results, in plural.
+
+        Returns
+        -------
+        list of str
+            "37 of 800 signals were made from music that has since changed", one line for each set
+            of dependencies, the most frequent first.
+        """
+        n_all = len(self.current) + len(self.changed) + len(self.unknown)
+        return [
+            f"{number} of {n_all} {what} were made from {_listed(names)} since changed"
+            for names, number in Counter(self.changed.values()).most_common()
+        ]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Join names, and the verb that goes with them: "gains and music that have"."""
+    text = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{text} that {'have' if len(names) > 1 or text.endswith('s') else 'has'}"
+
+
+class Records:
+    """The records of the results in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the records are; several processes may add to them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._journal = Journal(folder, "made")
+        self._known: dict[tuple[str, str], list[Dependencies]] = {}
+        for line in self._journal.lines():
+            match line:
+                case {"result": str(name), "output": str(output), "from": dict(made_from)}:
+                    self._known.setdefault((name, output), []).append(made_from)
+
+    def add(self, result: Result) -> None:
+        """Write the record of a result that is about to appear; it is on the disk on return."""
+        line = {"result": result.name, "output": result.output, "from": dict(result.made_from)}
+        self._journal.append(line, durable=True)
+        self._known.setdefault((result.name, result.output), []).append(result.made_from)
+
+    @contextlib.contextmanager
+    def writing(
+        self, path: Path, name: str, made_from: Dependencies, contents: Contents
+    ) -> Iterator[Path]:
+        """Write a file that is a result: whole, and with its record, or not at all.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        name, made_from
+            As of a `Result`.
+        contents : Contents
+            Is told of the file.
+
+        Yields
+        ------
+        Path
+            Name to write to, see `clarity.utils.file_io.atomic_path`.
+        """
+        with atomic_path(path) as temporary:
+            yield temporary
+            output = digest_of_file(temporary)
+            self.add(Result(name, output, made_from))
+        contents.note_written(path, output)
+
+    def compare(self, results: Iterable[Result]) -> Comparison:
+        """Compare results that are there with their records.
+
+        Parameters
+        ----------
+        results : iterable of Result
+            Their names, what is there, and what they would be made from now.
+        """
+        current, changed, unknown = [], {}, []
+        for result in results:
+            known = self._known.get((result.name, result.output))
+            if known is None:
+                unknown.append(result.name)
+                continue
+            nearest = min((_differences(then, result.made_from) for then in known), key=len)
+            if nearest:
+                changed[result.name] = nearest
+            else:
+                current.append(result.name)
+        return Comparison(tuple(current), changed, tuple(unknown))
+
+    def mixtures(self, outputs: Mapping[str, str], shared: Iterable[str], what: str) -> list[str]:
+        """Say which dependencies differ among results that must have them in common.
+
+        Parameters
+        ----------
+        outputs : mapping of str to str
+            Digest of what is there for each result, by name; results without a record are passed
+            over.
+        shared : iterable of str
+            Names of the dependencies.
+        what : str
+            The results, in plural.
+
+        Returns
+        -------
+        list of str
+            "37 of 800 scores were made from another separator than the others".
+        """
+        lines = []
+        known = [self._known[key] for key in outputs.items() if key in self._known]
+        for name in shared:
+            choices = [{made_from.get(name) for made_from in records} for records in known]
+            counts = Counter(value for choice in choices for value in choice)
+            if counts and max(counts.values()) < len(known):
+                ((most, _),) = counts.most_common(1)
+                number = sum(most not in choice for choice in choices)
+                other = "other" if name.endswith("s") else "another"
+                lines.append(
+                    f"{number} of {len(known)} {what} were made from {other} {name} than the others"
+                )
+        return lines
+
+    def close(self) -> None:
+        """Close this process's file."""
+        self._journal.close()
+
+
+def _differences(then: Dependencies, now: Dependencies) -> tuple[str, ...]:
+    return tuple(name for name in {**then, **now} if then.get(name) != now.get(name))

@@ -10,8 +10,8 @@ only: the engine takes them over.
 stage               function here                       kernel in the engine              pyClarity's haspi.eb           source
 ==================  ==================================  ================================  =============================  =================================
 rate conversion     resampling.to_model_rate            the same                          resample_24khz                 Kates & Arehart 2016
-silent ends         alignment.audible_span              the same                          input_align                    Kates 2013
-bulk delay          alignment.align_and_prune           alignment.align_and_prune         input_align                    Kates 2013
+bulk delay          alignment.bulk_delay                alignment.bulk_delay              input_align                    Kates 2013
+silent ends         alignment.align_and_prune           the same                          input_align                    Kates 2013
 middle ear          middle_ear.middle_ear               middle_ear.middle_ear             middle_ear                     Kates 1991, 2013
 hearing loss        hearing_loss.hearing_loss           the same                          loss_parameters                Moore et al. 1999, Kates 2013
 centre frequencies  gammatone.centre_frequencies_hz     the same                          center_frequency               Slaney 1993

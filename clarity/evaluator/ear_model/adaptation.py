@@ -67,9 +67,10 @@ def adapt(
         Both in dB SL; a steady level is its own rate.
     """
     (from_input_1, from_input_2), ((m11, m12), (m21, m22)) = adaptation_circuit()
-    # v = from_input e + M v/z, solved for v1 as a filter of e.
+    # v = from_input e + M v/z, solved for v1: a filter of e, pole by pole because both are near 1.
+    root = np.sqrt((m11 - m22) ** 2 + 4.0 * m12 * m21)
+    slow, fast = 0.5 * (m11 + m22 + root), 0.5 * (m11 + m22 - root)
     numerator = [from_input_1, m12 * from_input_2 - m22 * from_input_1]
-    denominator = [1.0, -(m11 + m22), m11 * m22 - m12 * m21]
-    v1 = signal.lfilter(numerator, denominator, level)
+    v1 = signal.lfilter(numerator, [1.0, -slow], signal.lfilter([1.0], [1.0, -fast], level))
     rate = np.maximum(OVERSHOOT * (level - v1), 0.0)
     return rate, motion * ((rate + TINY) / (level + TINY))

@@ -138,7 +138,7 @@ def gammatone(
         cosine, sine = _carrier(theta, x.size)
         b, a = filters.numerator[:, band], filters.denominator[:, band]
         re, im = signal.lfilter(b, a, cosine * x), signal.lfilter(b, a, sine * x)
-        envelope[band] = filters.gain[band] * np.hypot(re, im)
+        envelope[band] = filters.gain[band] * np.sqrt(re * re + im * im)
         motion[band] = filters.gain[band] * (re * cosine + im * sine)
     return envelope, motion
 

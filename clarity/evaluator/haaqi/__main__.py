@@ -1,4 +1,4 @@
-"""HAAQI of two audio files, from the command line: ``python -m clarity.evaluator.haaqi``."""
+"""HAAQI of files or folders from the command line: ``python -m clarity.evaluator.haaqi``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numba
 import numpy as np
-from numpy.typing import NDArray
+from tqdm import tqdm
 
 from clarity.evaluator.ear_model.quality import EQUALISATIONS, NALR_MISSING
 from clarity.evaluator.haaqi.engines import ENGINES
-from clarity.evaluator.haaqi.haaqi import evaluate_haaqi
+from clarity.evaluator.haaqi.files import EARS, FileScorer
+from clarity.evaluator.haaqi.folders import match_files, score_folders
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram, Listener
-from clarity.utils.file_io import open_audio
-
-EARS = ("left", "right")
-
-_DURATION_TOLERANCE_S = 0.25
 
 _EPILOG = """\
 A stereo file is scored channel by channel, left ear first. The level of the music matters: by
@@ -34,6 +31,13 @@ examples:
   python -m clarity.evaluator.haaqi reference.wav processed.flac --audiogram S2 --reference-level 65
   python -m clarity.evaluator.haaqi reference.wav processed.wav --listeners listeners.json \\
       --listener L0066 --ear left --json
+  python -m clarity.evaluator.haaqi references/ processed/ --audiogram N3 --output scores.csv
+  python -m clarity.evaluator.haaqi references/ processed/ --listeners listeners.json \\
+      --output scores.json
+
+Two folders are scored pair by pair on all cores: files of the same name, whatever the suffix. With
+--listeners a listener's id is in the name of each processed file (song_L0066.flac for song.wav).
+The same command goes on where it was stopped, and scores changed files again.
 """
 
 
@@ -45,8 +49,10 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    result.add_argument("reference", type=Path, help="clean audio file")
-    result.add_argument("processed", type=Path, help="audio file to score, at any sampling rate")
+    result.add_argument("reference", type=Path, help="clean audio file, or folder of them")
+    result.add_argument(
+        "processed", type=Path, help="audio file to score, at any sampling rate, or folder"
+    )
     hearing = result.add_mutually_exclusive_group(required=True)
     hearing.add_argument(
         "--audiogram",
@@ -84,12 +90,18 @@ def parser() -> argparse.ArgumentParser:
         help="compiled kernels, or the model as ear_model defines it: slower, same numbers "
         "(default compiled)",
     )
+    result.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="table of the scores of two folders, CSV or JSON",
+    )
     result.add_argument("--json", action="store_true", help="print JSON")
     return result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score two files and print the result.
+    """Score two files, or the files of two folders, and print the result.
 
     Parameters
     ----------
@@ -102,9 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0, or 1 when the input cannot be scored.
     """
     options = parser().parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
-        results = score_files(options)
+        if options.reference.is_dir() and options.processed.is_dir():
+            return _score_folders(options)
+        if options.output is not None:
+            raise ValueError("--output is for folders: give two of them")
+        results = _scorer(options).score(options.reference, options.processed, options.listener)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -112,109 +128,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def score_files(options: argparse.Namespace) -> dict[str, HaaqiResult]:
-    """Score each ear.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        As `parser` makes them.
-
-    Returns
-    -------
-    dict
-        Result by ear; the key is ``mono`` for one channel and one audiogram.
-
-    Raises
-    ------
-    ValueError
-        When the files, the listener and the ear do not fit together or cannot be scored.
-    """
-    _check_options(options)
-    reference, reference_rate = _read(options.reference)
-    processed, processed_rate = _read(options.processed)
-    if reference.shape[1] != processed.shape[1]:
-        raise ValueError(
-            f"{options.reference} has {reference.shape[1]} channels but {options.processed} has "
-            f"{processed.shape[1]}; both must be mono or both stereo"
-        )
-    _compare_durations(options, len(reference) / reference_rate, len(processed) / processed_rate)
-    generator = np.random.RandomState(options.seed)
-    results = {}
-    for ear, channel in _channels(options, reference.shape[1]).items():
-        level1 = options.level1
-        if options.reference_level is not None:
-            level1 = options.reference_level - _level_db(reference[:, channel])
-        results[ear] = evaluate_haaqi(
-            reference[:, channel],
-            reference_rate,
-            processed[:, channel],
-            processed_rate,
-            _audiogram(options, ear),
-            options.equalisation,
-            level1,
-            random_state=generator,
-            engine=options.engine,
-        )
-    return results
-
-
-def _check_options(options: argparse.Namespace) -> None:
-    """Raise ValueError for options that contradict each other or are no levels."""
+def _scorer(options: argparse.Namespace, n_threads: int | None = None) -> FileScorer:
+    """Make the scorer that the options describe."""
     if options.audiogram is not None and options.listener is not None:
         raise ValueError(
             "--audiogram and --listener exclude each other: --listener needs --listeners"
         )
-    for name in ("level1", "reference_level"):
-        value = getattr(options, name)
-        if value is not None and not -100 <= value <= 200:
-            raise ValueError(f"--{name.replace('_', '-')} {value}: must be from -100 to 200 dB SPL")
-
-
-def _compare_durations(options: argparse.Namespace, reference_s: float, processed_s: float) -> None:
-    """Warn of files of different length: what the longer one has more is not scored."""
-    if abs(reference_s - processed_s) > _DURATION_TOLERANCE_S:
-        sys.stderr.write(
-            f"warning: {options.reference} lasts {reference_s:.2f} s, {options.processed} "
-            f"{processed_s:.2f} s; only what both have is scored\n"
-        )
-
-
-def _read(path: Path) -> tuple[NDArray[np.float64], int]:
-    """Read a file as (samples, channels) and its rate."""
-    with open_audio(path) as file:
-        samples, rate = file.read(dtype="float64", always_2d=True), file.samplerate
-    if samples.shape[1] > len(EARS):
-        raise ValueError(f"{path} has {samples.shape[1]} channels; one or two can be scored")
-    return samples, rate
-
-
-def _channels(options: argparse.Namespace, n_channels: int) -> dict[str, int]:
-    """Which channel each result comes from."""
-    if n_channels == len(EARS):
-        return {ear: i for i, ear in enumerate(EARS) if options.ear in (None, ear)}
-    if options.ear is None and options.listeners is not None:
-        raise ValueError("the files are mono: say with --ear left or --ear right whose ear it is")
-    return {options.ear or "mono": 0}
-
-
-def _audiogram(options: argparse.Namespace, ear: str) -> Audiogram:
-    """Audiogram of an ear."""
+    hearing: Audiogram | dict[str, Listener]
     if options.audiogram is not None:
-        return STANDARD_AUDIOGRAMS[options.audiogram]
-    listeners = Listener.load_listener_dict(options.listeners)
-    if options.listener not in listeners:
-        wanted = f"no listener {options.listener}" if options.listener else "no --listener ID given"
-        some = ", ".join(list(listeners)[:5])
-        raise ValueError(f"{wanted}: {options.listeners} has {len(listeners)}, such as {some}")
-    listener = listeners[options.listener]
-    return listener.audiogram_left if ear == EARS[0] else listener.audiogram_right
+        hearing = STANDARD_AUDIOGRAMS[options.audiogram]
+    else:
+        hearing = Listener.load_listener_dict(options.listeners)
+    return FileScorer(
+        hearing,
+        options.ear,
+        options.equalisation,
+        options.level1,
+        options.reference_level,
+        options.seed,
+        options.engine,
+        n_threads,
+    )
 
 
-def _level_db(x: NDArray[np.float64]) -> float:
-    """RMS level in dB; 0 for silence, which is an error later on."""
-    rms = np.sqrt(np.mean(x**2))
-    return float(20.0 * np.log10(rms)) if rms > 0.0 else 0.0
+def _score_folders(options: argparse.Namespace) -> int:
+    """Score the files of two folders; returns the exit code."""
+    if options.output is None or options.json or options.listener is not None:
+        raise ValueError(
+            "folders need --output scores.csv or --output scores.json, and neither --json nor "
+            "--listener: with --listeners, the ids are in the names of the files"
+        )
+    scorer = _scorer(options, n_threads=1)
+    listeners = None if isinstance(scorer.hearing, Audiogram) else scorer.hearing
+    pairs = match_files(options.reference, options.processed, listeners)
+    rows, errors = score_folders(
+        pairs,
+        scorer,
+        options.output,
+        numba.config.NUMBA_NUM_THREADS,  # type: ignore[attr-defined]
+        lambda finished, total: tqdm(finished, total=total, unit="file", disable=None),
+    )
+    if rows:
+        mean = np.mean([row["score"] for row in rows])
+        n_scored = len(pairs) - len(errors)
+        sys.stdout.write(f"{n_scored} files, mean HAAQI {mean:.4f}: {options.output}\n")
+    for name, error in errors.items():
+        sys.stderr.write(f"error: {name}: {error}\n")
+    return 1 if errors else 0
 
 
 def _as_json(results: dict[str, HaaqiResult]) -> str:

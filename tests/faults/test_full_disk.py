@@ -149,7 +149,7 @@ def test_a_disk_too_small_for_the_music_is_refused_beforehand(
     )
     assert "70.6 MB" in output
     assert "1.0 MB are free" in output
-    assert not list(small_disk.folder.iterdir())
+    assert not wavs(small_disk.folder)
     assert not (music.data.metadata / "at_mic_music.train.json").exists()
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def digest(folder: Path, path: Path, *, verify: bool = False) -> str:
     """What a process of its own would say."""
-    with Contents(folder / "records", verify=verify) as contents:
+    with closing(Contents(folder / "records", verify=verify)) as contents:
         return contents.digest(path)
 
 
@@ -124,13 +125,13 @@ def test_what_is_written_need_not_be_read(
 ) -> None:
     monkeypatch.setattr(content, "TICK_NS", 50_000_000)
     path = tmp_path / "signal.flac"
-    with Contents(tmp_path / "records") as contents:
+    with closing(Contents(tmp_path / "records")) as contents:
         path.write_bytes(b"signal")
         contents.note_written(path, sha256(b"signal"))
         time.sleep(0.1)
     assert digest(tmp_path, path) == sha256(b"signal")
     assert read == []
-    with Contents(tmp_path / "records") as contents:
+    with closing(Contents(tmp_path / "records")) as contents:
         path.write_bytes(b"sign")
         contents.note_written(path, sha256(b"sign"))
         time.sleep(0.1)
@@ -148,7 +149,7 @@ def test_an_experiment_that_is_moved_is_known(tmp_path: Path, read: list[Path]) 
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, music: Path) -> None:
-    with Contents() as contents:
+    with closing(Contents()) as contents:
         contents.digest(music)
         contents.note_written(music, "0" * 32)
     assert [path.name for path in tmp_path.iterdir()] == ["music.wav"]

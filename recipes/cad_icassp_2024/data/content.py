@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from recipes.cad_icassp_2024.data.errors import RecipeError
@@ -87,10 +86,10 @@ class Contents:
 
     Examples
     --------
-    >>> with Contents(Path("exp/records")) as contents:  # doctest: +SKIP
-    ...     with contents.reading(path):
-    ...         signal, rate = soundfile.read(path)
-    ...     made_from = {"music": contents.digest(path)}
+    >>> contents = Contents(Path("exp/records"))  # doctest: +SKIP
+    >>> with contents.reading(path):  # doctest: +SKIP
+    ...     signal, rate = soundfile.read(path)
+    >>> made_from = {"music": contents.digest(path)}  # doctest: +SKIP
     """
 
     def __init__(self, folder: Path | None = None, *, verify: bool = False) -> None:
@@ -102,16 +101,7 @@ class Contents:
         self._written: list[Path] = []
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Contents:
-        """Return the object."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Remember what has been written, if the disk lets it; without that it is read again."""
         with contextlib.suppress(OSError):
             self._remember_written()
@@ -150,9 +140,11 @@ class Contents:
         RecipeError
             When the file has changed since this object first met it.
         """
-        self.digest(path)
+        with contextlib.suppress(OSError):  # of which whoever reads has more to say
+            self.digest(path)
         yield
-        if _Version.of(path) != self._met[path][0]:
+        met = self._met.get(path)
+        if met is None or met[0] != _Version.of(path):
             raise RecipeError(
                 f"{path}: was changed while this run went on; give the same command again"
             )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
-from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, song_problems
+from clarity import __version__
+from recipes.cad_icassp_2024.data.audio_files import (
+    SongFolders,
+    song_problems,
+)
+from recipes.cad_icassp_2024.data.content import Contents, digest_of
 from recipes.cad_icassp_2024.data.dataset import note_equal_folders
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
@@ -20,14 +23,32 @@ from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, find_on_dis
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, mixture_id
 from recipes.cad_icassp_2024.data.schema import HeadPosition, SceneEntry
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
-from recipes.cad_icassp_2024.generate_dataset.hrtf import load_hrtf_signals
-from recipes.cad_icassp_2024.runs.disk import require_space
-from recipes.cad_icassp_2024.runs.parallel import Stop, run_side_by_side
+from recipes.cad_icassp_2024.generate_dataset.hrtf import find_hrtf_files, load_hrtf_signals
+from recipes.cad_icassp_2024.runs.records import Dependencies
 
 logger = logging.getLogger(__name__)
 
-BYTES_PER_FRAME = 4
-"""Two channels of 16 bits."""
+CLIPPING_RULE = "16 bits, clipped at full scale"
+
+
+@dataclass(frozen=True)
+class Hrtfs:
+    """Impulse responses for one head position.
+
+    Attributes
+    ----------
+    position : HeadPosition
+        The head and the angles of the loudspeakers.
+    left, right : ndarray
+        Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
+    files : tuple of Path
+        Where they were read from.
+    """
+
+    position: HeadPosition
+    left: np.ndarray
+    right: np.ndarray
+    files: tuple[Path, Path]
 
 
 @dataclass(frozen=True)
@@ -40,9 +61,8 @@ class AtMicSong:
         Ids in the metadata.
     source : dict of str to Path
         The five files to be filtered.
-    hrtf_left, hrtf_right : ndarray
-        Impulse responses of the left and the right loudspeaker, shape (taps, 2): left ear, right
-        ear.
+    hrtfs : Hrtfs
+        What to filter them with.
     folder : Path
         Where the five results go.
     """
@@ -50,8 +70,7 @@ class AtMicSong:
     song: str
     head_position: str
     source: dict[str, Path]
-    hrtf_left: np.ndarray
-    hrtf_right: np.ndarray
+    hrtfs: Hrtfs
     folder: Path
 
     @property
@@ -64,6 +83,10 @@ class AtMicSong:
         """Paths of the five files to be written."""
         return {name: self.folder / f"{name}.wav" for name in SONG_FILES}
 
+    def result_name(self, name: str) -> str:
+        """How the file of the mixture or of a stem is called in the records."""
+        return f"{self.folder.parent.name}/{self.name}/{name}"
+
     def entry(self, split: str) -> dict[str, str]:
         """Entry of at_mic_music.{split}.json."""
         return {
@@ -72,6 +95,17 @@ class AtMicSong:
             "Path": f"{split}/{self.name}",
             "Original Track Name": self.song,
             "Head Position": self.head_position,
+        }
+
+    def made_from(self, name: str, sample_rate: int, contents: Contents) -> Dependencies:
+        """Return what the file of the mixture or of a stem depends on."""
+        return {
+            "music": contents.digest(self.source[name]),
+            "HRTFs": digest_of([contents.digest(file) for file in self.hrtfs.files]),
+            "head position": digest_of(self.hrtfs.position.model_dump()),
+            "sampling rate": f"{sample_rate} Hz",
+            "clipping rule": CLIPPING_RULE,
+            "package version": __version__,
         }
 
     def is_complete(self, sample_rate: int) -> bool:
@@ -108,13 +142,15 @@ def find_precreated_samples(source_dir: str | Path, split: str = "train") -> lis
     return sorted(song.name for song in folder.iterdir() if _has_all_files(song))
 
 
-def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
+def plan_songs(config: GenerateConfig, contents: Contents) -> list[AtMicSong]:
     """Read the metadata and the impulse responses.
 
     Parameters
     ----------
     config : GenerateConfig
         The configuration.
+    contents : Contents
+        Digests of the impulse responses.
 
     Returns
     -------
@@ -143,7 +179,7 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
     wanted = dict.fromkeys(
         (scene.music, scene.head_loudspeaker_positions) for scene in scenes.entries.values()
     )
-    hrtfs = _read_hrtfs({name: positions.entries[name] for _, name in wanted}, config)
+    hrtfs = _read_hrtfs({name: positions.entries[name] for _, name in wanted}, config, contents)
     music_dir, output_dir = (Path(p).expanduser() for p in (path.music_dir, path.output_music_dir))
     songs = SongFolders(music_dir, {name: track.folder for name, track in tracks.entries.items()})
     return [
@@ -151,7 +187,7 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
             song,
             position,
             {name: songs.file(song, name) for name in SONG_FILES},
-            *hrtfs[position],
+            hrtfs[position],
             output_dir / path.split / mixture_id(song, position),
         )
         for song, position in wanted
@@ -159,83 +195,20 @@ def plan_songs(config: GenerateConfig) -> list[AtMicSong]:
 
 
 def _read_hrtfs(
-    positions: Mapping[str, HeadPosition], config: GenerateConfig
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    positions: Mapping[str, HeadPosition], config: GenerateConfig, contents: Contents
+) -> dict[str, Hrtfs]:
     """Read the impulse responses of all head positions, and report all faults together."""
     problems = Problems()
     hrtfs = {}
     folder = Path(config.path.hrtf_dir).expanduser()
     for name, position in positions.items():
+        files = find_hrtf_files(folder, vars(position))
         try:
-            hrtfs[name] = load_hrtf_signals(folder, vars(position), config.sample_rate)
+            with contents.reading(files[0]), contents.reading(files[1]):
+                left, right = load_hrtf_signals(folder, vars(position), config.sample_rate)
         except RecipeError as error:
             problems.add("impulse response", str(error))
+            continue
+        hrtfs[name] = Hrtfs(position, left, right, files)
     problems.raise_if_any(f"the impulse responses in {config.path.hrtf_dir}")
     return hrtfs
-
-
-def pending_songs(songs: Sequence[AtMicSong], config: GenerateConfig) -> list[AtMicSong]:
-    """Check the music and find the songs that are yet to be written.
-
-    Parameters
-    ----------
-    songs : sequence of AtMicSong
-        The songs, from `plan_songs`.
-    config : GenerateConfig
-        The configuration.
-
-    Raises
-    ------
-    RecipeError
-        When audio has faults (all of them are listed) or the disk is too small.
-    """
-    sources = {song.song: song.source for song in songs}
-    audio_problems(sources.values()).raise_if_any(f"the music in {config.path.music_dir}")
-    pending = [
-        song for song in songs if config.overwrite or not song.is_complete(config.sample_rate)
-    ]
-    if len(pending) < len(songs):
-        logger.info("%d of %d songs are there already", len(songs) - len(pending), len(songs))
-    if pending:
-        n_frames = sum(soundfile.info(song.source[MIXTURE]).frames for song in pending)
-        needed = n_frames * BYTES_PER_FRAME * len(SONG_FILES)
-        folder = Path(config.path.output_music_dir).expanduser()
-        require_space(folder, needed, f"{len(pending)} songs", "set path.output_music_dir")
-    return pending
-
-
-def write_songs(
-    songs: Sequence[AtMicSong],
-    write_file: Callable[[AtMicSong, str, int], None],
-    config: GenerateConfig,
-) -> None:
-    """Write the five files of every song, several songs at a time, with a progress bar.
-
-    Parameters
-    ----------
-    songs : sequence of AtMicSong
-        From `pending_songs`.
-    write_file : callable
-        Writes the mixture or a stem of a song, by name, at a rate in Hz.
-    config : GenerateConfig
-        With ``sample_rate`` and ``n_workers``.
-    """
-    stop = Stop()
-
-    def write(song: AtMicSong) -> None:
-        for leftover in song.folder.glob(".*.tmp.wav"):  # of a run that was killed
-            leftover.unlink(missing_ok=True)
-        for name in SONG_FILES:
-            stop.check()
-            write_file(song, name, config.sample_rate)
-
-    with (
-        logging_redirect_tqdm(),
-        tqdm(total=len(songs), desc="At-mic music", disable=None) as progress,
-    ):
-
-        def count(song: AtMicSong, written: None) -> None:
-            del song, written
-            progress.update()
-
-        run_side_by_side(songs, write, count, config.n_workers, stop)

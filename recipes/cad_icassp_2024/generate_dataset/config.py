@@ -69,6 +69,7 @@ class GenerateConfig:
     scene_listener: SceneListenerConfig = section(SceneListenerConfig)
     n_workers: int = described(1, "songs filtered at the same time; each takes up to 1.5 GB")
     overwrite: bool = described(False, "replace scenes and music that are there already")
+    verify: bool = described(False, "read all files for changes, whatever their times say")
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the values."""

@@ -14,14 +14,17 @@ if __name__ == "__main__":
 
 from typing import Any
 
-from clarity.utils.file_io import write_signal
-from recipes.cad_icassp_2024.data.audio_files import read_stereo
+import numpy as np
+
 from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import (
     AtMicSong,
     find_precreated_samples,
-    pending_songs,
     plan_songs,
+)
+from recipes.cad_icassp_2024.generate_dataset.at_mic_writing import (
+    open_records,
+    pending_songs,
     write_songs,
 )
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
@@ -54,23 +57,35 @@ def run(cfg: Any) -> None:
         list of the music is there already and differs.
     """
     config = as_generate_config(cfg)
-    songs = plan_songs(config)
-    listing = {song.name: song.entry(config.path.split) for song in songs}
-    listing_file = find_on_disk(config.path.output_music_file)
-    needs_writing(listing_file, listing, config.overwrite)  # or an error, before hours of work
-    write_songs(pending_songs(songs, config), put_at_microphones, config)
-    write_generated(listing_file, listing, config.overwrite)
+    with open_records(config) as records:
+        songs = plan_songs(config, records.contents)
+        listing = {song.name: song.entry(config.path.split) for song in songs}
+        listing_file = find_on_disk(config.path.output_music_file)
+        needs_writing(listing_file, listing, config.overwrite)  # or an error, before hours of work
+        pending = pending_songs(songs, records, config)
+        write_songs(pending, put_at_microphones, records, config)
+        write_generated(listing_file, listing, config.overwrite)
 
 
-def put_at_microphones(song: AtMicSong, name: str, sample_rate: int) -> None:
-    """Filter the mixture or a stem of a song; write it, as loud as it was, as 16-bit WAV.
+def put_at_microphones(song: AtMicSong, music: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Filter the mixture or a stem of a song, and give it the loudness that it had.
 
-    Samples beyond full scale are clipped, with a warning in the log.
+    Parameters
+    ----------
+    song : AtMicSong
+        Has the impulse responses.
+    music : ndarray
+        What the loudspeakers play, shape (samples, 2).
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    ndarray
+        What the ears get, shape (samples, 2).
     """
-    music = read_stereo(song.source[name], sample_rate)
-    ears = apply_hrtf(music, song.hrtf_left, song.hrtf_right)
-    ears = normalise_lufs_level(ears, music, sample_rate)
-    write_signal(song.results[name], ears, sample_rate, floating_point=False)
+    ears = apply_hrtf(music, song.hrtfs.left, song.hrtfs.right)
+    return normalise_lufs_level(ears, music, sample_rate)
 
 
 def main() -> None:

@@ -95,15 +95,32 @@ class Records:
     ----------
     folder : Path
         Where the records are; several processes may add to them.
+    verify : bool
+        Read every file again, whatever its size and time of modification say.
+
+    Attributes
+    ----------
+    contents : Contents
+        Digests of files, remembered in the same folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, verify: bool = False) -> None:
+        self.contents = Contents(folder, verify=verify)
         self._journal = Journal(folder, "made")
         self._known: dict[tuple[str, str], list[Dependencies]] = {}
         for line in self._journal.lines():
             match line:
                 case {"result": str(name), "output": str(output), "from": dict(made_from)}:
                     self._known.setdefault((name, output), []).append(made_from)
+
+    def __enter__(self) -> Records:
+        """Return the object."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Remember the digests of what has been written, and close this process's files."""
+        self.contents.close()
+        self._journal.close()
 
     def add(self, result: Result) -> None:
         """Write the record of a result that is about to appear; it is on the disk on return."""
@@ -112,9 +129,7 @@ class Records:
         self._known.setdefault((result.name, result.output), []).append(result.made_from)
 
     @contextlib.contextmanager
-    def writing(
-        self, path: Path, name: str, made_from: Dependencies, contents: Contents
-    ) -> Iterator[Path]:
+    def writing(self, path: Path, name: str, made_from: Dependencies) -> Iterator[Path]:
         """Write a file that is a result: whole, and with its record, or not at all.
 
         Parameters
@@ -123,8 +138,6 @@ class Records:
             The file.
         name, made_from
             As of a `Result`.
-        contents : Contents
-            Is told of the file.
 
         Yields
         ------
@@ -135,7 +148,7 @@ class Records:
             yield temporary
             output = digest_of_file(temporary)
             self.add(Result(name, output, made_from))
-        contents.note_written(path, output)
+        self.contents.note_written(path, output)
 
     def compare(self, results: Iterable[Result]) -> Comparison:
         """Compare results that are there with their records.
@@ -189,10 +202,6 @@ class Records:
                     f"{number} of {len(known)} {what} were made from {other} {name} than the others"
                 )
         return lines
-
-    def close(self) -> None:
-        """Close this process's file."""
-        self._journal.close()
 
 
 def _differences(then: Dependencies, now: Dependencies) -> tuple[str, ...]:

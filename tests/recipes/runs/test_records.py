@@ -78,7 +78,7 @@ def test_batches_add_to_one_folder_and_folders_can_be_joined(tmp_path: Path) -> 
 
 def test_a_written_file_has_its_record_before_it_has_its_name(tmp_path: Path) -> None:
     path = tmp_path / "signals" / "a.flac"
-    records, contents = Records(tmp_path / "records"), Contents()
+    records = Records(tmp_path / "records")
     seen = []
 
     class Watched(Records):
@@ -87,14 +87,14 @@ def test_a_written_file_has_its_record_before_it_has_its_name(tmp_path: Path) ->
             super().add(result)
 
     watched = Watched(tmp_path / "records")
-    with watched.writing(path, "a", NOW, contents) as temporary:
+    with watched.writing(path, "a", NOW) as temporary:
         temporary.write_bytes(b"signal")
     assert seen == [False]
     assert path.read_bytes() == b"signal"
     there = Result("a", Contents().digest(path), NOW)
-    assert contents.digest(path) == there.output
+    assert watched.contents.digest(path) == there.output
     assert Records(tmp_path / "records").compare([there]).current == ("a",)
-    with pytest.raises(ZeroDivisionError), records.writing(path, "b", NOW, contents) as temporary:
+    with pytest.raises(ZeroDivisionError), records.writing(path, "b", NOW) as temporary:
         temporary.write_bytes(b"half")
         raise ZeroDivisionError
     assert path.read_bytes() == b"signal"

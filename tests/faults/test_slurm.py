@@ -150,6 +150,8 @@ def test_a_sweep_with_a_cancelled_job_ends_as_single_runs_do(cluster: Cluster, p
             running.wait(600)
         print(runner.output())
         assert running.returncode == 1
+        assert "Traceback" not in runner.output()
+        assert re.search(r"SLURM job \d+_1 was ended before its work was \(", runner.output())
         wait_until(cluster.is_idle)
         if script == "enhance":
             assert n_signals(exp / SEPARATORS[0]) < 24

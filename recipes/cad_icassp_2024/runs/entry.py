@@ -28,6 +28,7 @@ from omegaconf import DictConfig
 from clarity.utils.stopping import exit_code, raised_when_stopped
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.config import Config, as_config, describe
+from recipes.cad_icassp_2024.runs.slurm import say_when_a_job_is_ended
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class EntryPoint:
         sys.argv[1:] = translate_overrides(sys.argv[1:])
         for problem in command_line_problems(sys.argv[1:]):
             sys.exit(problem)
+        say_when_a_job_is_ended(sys.argv[1:])
         if {"--help", "-h"} & set(sys.argv):
             register_help(self)
         decorate = hydra.main(

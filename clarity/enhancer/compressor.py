@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Final
 
 import numba
@@ -12,10 +13,14 @@ EPS: Final = 1e-8
 """Mean square added to that of the signal, so that silence has a level: -80 dB."""
 
 
+class TimeConstantError(ValueError, ZeroDivisionError):
+    """An attack or release time is shorter than a sample, 0 for one."""
+
+
 class Compressor:
     """Feed-forward compressor of one channel.
 
-    The level is the RMS over a sliding window of the input, zero before the start. While it lies
+    The level is the RMS over a sliding window of the input, zero before the start. While it is
     above the threshold, the gain moves at the attack rate toward
 
         attenuation * level + (1 - attenuation) * threshold,
@@ -36,6 +41,8 @@ class Compressor:
         Window of the level in s.
     makeup_gain : float
         Factor on the output.
+    **unknown
+        Passed over with a warning, because configurations are passed whole.
 
     Attributes
     ----------
@@ -47,7 +54,8 @@ class Compressor:
     Raises
     ------
     ValueError
-        When a parameter has a value that no compressor can have; the message names it.
+        When a parameter has a value that no compressor can have; the message names it. For a time
+        constant it is a `TimeConstantError`, which is a `ZeroDivisionError` too.
     """
 
     def __init__(
@@ -59,7 +67,11 @@ class Compressor:
         attenuation: float = 0.0001,
         rms_buffer_size: float = 0.2,
         makeup_gain: float = 1.0,
+        **unknown: object,
     ) -> None:
+        if unknown:
+            names = ", ".join(unknown)
+            warnings.warn(f"the compressor has no parameter {names}", stacklevel=2)
         if not 0.0 < fs < np.inf:
             raise ValueError(f"fs must be above 0 Hz, got {fs!r}")
         if not 1.0 <= rms_buffer_size * fs < np.inf:
@@ -83,12 +95,17 @@ class Compressor:
         self.set_attack(attack)
         self.set_release(release)
 
+    @property
+    def window(self) -> npt.NDArray[np.float64]:
+        """Weights of the samples in the window of the level, all 1, shape (win_len,)."""
+        return np.ones(self.win_len)
+
     def set_attack(self, t_msec: float) -> None:
         """Set the time constant of the attack in ms.
 
         Raises
         ------
-        ValueError
+        TimeConstantError
             When it is shorter than a sample.
         """
         self.attack = self._rate(t_msec, "attack")
@@ -98,7 +115,7 @@ class Compressor:
 
         Raises
         ------
-        ValueError
+        TimeConstantError
             When it is shorter than a sample.
         """
         self.release = self._rate(t_msec, "release")
@@ -106,7 +123,7 @@ class Compressor:
     def _rate(self, t_msec: float, what: str) -> float:
         # A longer step than the whole way to the target would make the gain swing or diverge.
         if not t_msec * self.fs >= 1000.0:
-            raise ValueError(
+            raise TimeConstantError(
                 f"{what} must be one sample ({1000.0 / self.fs:.3g} ms) or longer, got "
                 f"{t_msec!r} ms"
             )
@@ -159,7 +176,7 @@ def _sliding_rms(signal: npt.NDArray[np.float64], n_window: int) -> npt.NDArray[
     power = np.zeros((n_blocks + 1, n_block))
     power[1:].reshape(-1)[: signal.size] = np.square(signal)
     begun = np.cumsum(power[1:], axis=1)
-    # What lies in the block before, after the sample one window ago.
+    # What is in the block before, after the sample one window ago.
     remaining = np.cumsum(power[:-1, ::-1], axis=1)[:, ::-1]
     begun[:, :-1] += remaining[:, 1:]
     return np.sqrt(begun.reshape(-1)[: signal.size] / n_window + EPS)

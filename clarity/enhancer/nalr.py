@@ -22,7 +22,8 @@ _CORRECTION_DB: Final = np.array([-17.0, -8.0, 1.0, -1.0, -2.0, -2.0])
 _AVERAGED: Final = slice(1, 4)  # 500, 1000 and 2000 Hz
 _N_FFT: Final = 1024
 _N_BINS: Final = _N_FFT // 2 + 1
-_BLOCKS_AT_ONCE: Final = 16  # as many as the processor's cache holds
+_MAX_BLOCKS_AT_ONCE: Final = 16
+_SAMPLES_AT_ONCE: Final = 1 << 16  # as many as the processor's cache holds
 
 MAX_NFIR: Final = _N_FFT - 2
 """Longest filter order that the frequency sampling can carry."""
@@ -44,8 +45,13 @@ def insertion_gain_db(audiogram: Audiogram) -> npt.NDArray[np.float64]:
     -------
     ndarray, shape (6,)
         Gain in dB at `NALR_FREQS`.
+
+    Raises
+    ------
+    ValueError
+        When the audiogram lacks a level that is needed; the message names the frequency.
     """
-    levels_db = audiogram.resample(NALR_FREQS).levels
+    levels_db = audiogram.levels_for("NAL-R", NALR_FREQS)
     level_sum_db = levels_db[_AVERAGED].sum()
     overall_db = 0.05 * min(level_sum_db, 180.0) + 0.116 * max(level_sum_db - 180.0, 0.0)
     return np.maximum(overall_db + 0.31 * levels_db + _CORRECTION_DB, 0.0)
@@ -94,8 +100,13 @@ class NALR:
             The filter. Without a loss at any of `NALR_FREQS` it is `delay`.
         delay : ndarray, shape (nfir + 1,)
             A filter of the same delay and no gain.
+
+        Raises
+        ------
+        ValueError
+            When the audiogram lacks a level that is needed; the message names the frequency.
         """
-        if audiogram.resample(NALR_FREQS).levels.max() <= 0.0:
+        if audiogram.levels_for("NAL-R", NALR_FREQS).max() <= 0.0:
             return self.delay.copy(), self.delay.copy()
         knots_hz = np.concatenate(([0.0], NALR_FREQS, [self.fmax]))
         gain_db = insertion_gain_db(audiogram)
@@ -133,20 +144,20 @@ class NALR:
 
         Parameters
         ----------
-        nalr : ndarray, shape (nfir + 1,)
-            Filter from `build`.
+        nalr : ndarray, shape (taps,)
+            Filter from `build`, or any other.
         wav : ndarray, shape (samples,)
             Signal of one ear.
 
         Returns
         -------
-        ndarray, shape (samples + nfir,)
+        ndarray, shape (samples + taps - 1,)
             Full convolution: the delay of the filter stays in.
 
         Raises
         ------
         ValueError
-            When the signal has no samples or more than one channel.
+            When the signal has no samples or more than one channel, or the filter no taps.
         """
         out = np.empty(np.size(wav) + np.size(nalr) - 1)
         start = 0
@@ -162,8 +173,8 @@ class NALR:
 
         Parameters
         ----------
-        nalr : ndarray, shape (nfir + 1,)
-            Filter from `build`.
+        nalr : ndarray, shape (taps,)
+            Filter from `build`, or any other.
         wav : ndarray, shape (samples,)
             Signal of one ear.
 
@@ -183,7 +194,9 @@ class NALR:
                 "NAL-R works on one ear at a time: the signal must have shape (samples,) with one "
                 f"or more samples, got {np.shape(wav)}"
             )
-        yield from _convolve(np.asarray(wav), nalr)
+        if np.ndim(nalr) != 1 or np.size(nalr) == 0:
+            raise ValueError(f"a filter has the shape (taps,), got {np.shape(nalr)}")
+        yield from _convolve(np.asarray(wav), np.asarray(nalr))
 
 
 def _convolve(
@@ -194,14 +207,17 @@ def _convolve(
     A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal Processing", section 8.7.3.
     """
     n_history = fir.size - 1
-    n_fft = _N_FFT if 4 * n_history <= _N_FFT else 4 * _N_FFT
+    n_fft = _N_FFT
+    while n_fft < 4 * n_history:
+        n_fft *= 4
+    n_blocks = max(1, min(_MAX_BLOCKS_AT_ONCE, _SAMPLES_AT_ONCE // n_fft))
     n_step = n_fft - n_history
     response = fft.rfft(fir, n_fft)
     n_out = signal.size + n_history
-    piece = np.empty(n_history + _BLOCKS_AT_ONCE * n_step)
+    piece = np.empty(n_history + n_blocks * n_step)
     blocks = np.lib.stride_tricks.sliding_window_view(piece, n_fft)[::n_step]
-    for start in range(0, n_out, _BLOCKS_AT_ONCE * n_step):
-        known = slice(max(start - n_history, 0), start + _BLOCKS_AT_ONCE * n_step)
+    for start in range(0, n_out, n_blocks * n_step):
+        known = slice(max(start - n_history, 0), start + n_blocks * n_step)
         n_before = known.start - (start - n_history)  # the signal is zero before its first sample
         n_known = signal[known].size
         piece[:n_before] = 0.0

@@ -6,5 +6,11 @@
 - `hpss`: median filtering, the floor; `oracle`: the true stems, the ceiling.
 - `cache`: stems kept on disk.
 
-``python -m clarity.separation`` lists and downloads weights.
+``python -m clarity.separation`` lists and downloads weights. The names of this package are in
+``__init__.pyi``; a module is imported when one of its names is first used, because torch takes
+seconds.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

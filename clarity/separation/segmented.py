@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ class SegmentedSeparator:
     Parameters
     ----------
     module : torch.nn.Module
-        Maps float32 (batch, channels, time) to (batch, sources, channels, time).
+        Maps float32 (batch, channels, time) to (batch, sources, channels, time). It separates in
+        evaluation mode and is left in the mode that it is in.
     sources : sequence of str
         The stems in the order in which the module gives them.
     sample_rate : int
@@ -68,7 +70,7 @@ class SegmentedSeparator:
         self.batch_size = batch_size
         self.mixed_precision = mixed_precision
         self._check_settings()
-        self.module = module.to(self.device).eval()
+        self.module = module.to(self.device)
 
     def _check_settings(self) -> None:
         """Raise ValueError for a setting that cannot be."""
@@ -104,14 +106,15 @@ class SegmentedSeparator:
         """
         signal = resample(mixture.signal, mixture.sample_rate, self.sample_rate)
         mean, deviation = _mono_statistics(signal) if self.normalise else (0.0, 1.0)
-        stems = overlap_add(
-            lambda batch: self._forward(batch, mean, deviation),
-            signal,
-            plan_segments(len(signal), self.sample_rate, self.segment, self.overlap),
-            n_sources=len(self.sources),
-            batch_size=self.batch_size,
-            min_samples=round(MIN_SEGMENT_S * self.sample_rate),
-        )
+        with _evaluation_mode(self.module):
+            stems = overlap_add(
+                lambda batch: self._forward(batch, mean, deviation),
+                signal,
+                plan_segments(len(signal), self.sample_rate, self.segment, self.overlap),
+                n_sources=len(self.sources),
+                batch_size=self.batch_size,
+                min_samples=round(MIN_SEGMENT_S * self.sample_rate),
+            )
         if self.normalise:
             # After the fades, which therefore go to the mean, as the published scores have it.
             for samples in blocks(stems.shape[-1]):
@@ -156,6 +159,18 @@ class SegmentedSeparator:
             self.mixed_precision,
         )
         return hashlib.sha256(f"{fingerprint(self.module)}{settings}".encode()).hexdigest()
+
+
+@contextmanager
+def _evaluation_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode and each of its parts back into the mode it was in."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 def _mono_statistics(signal: NDArray[np.floating]) -> tuple[float, float]:

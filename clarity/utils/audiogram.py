@@ -25,18 +25,22 @@ FULL_STANDARD_AUDIOGRAM_FREQUENCIES: Final = np.array(
 )
 """Frequencies in Hz of an audiogram that takes in the extended high frequencies."""
 
-SEVERITY_FREQUENCIES_HZ: Final = np.array([2000.0, 3000.0, 4000.0, 6000.0, 8000.0])
+SEVERITY_RANGE_HZ: Final = (2000.0, 8000.0)
 SEVERITY_LIMITS_DB: Final = (("NOTHING", 15.0), ("MILD", 35.0), ("MODERATE", 56.0))
 
 
-@dataclass(frozen=True, eq=False)
+class AudiogramTypeError(ValueError, TypeError):
+    """What was given as levels, frequencies or an audiogram is something else."""
+
+
+@dataclass(eq=False)
 class Audiogram:
     """Hearing thresholds of one ear.
 
     Parameters
     ----------
     levels : array_like, shape (n_frequencies,)
-        Thresholds in dB HL; positive is a loss.
+        Thresholds in dB HL; positive is a loss. None or NaN where none was measured.
     frequencies : array_like, shape (n_frequencies,)
         Frequencies in Hz, ascending. Default: `DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES`.
 
@@ -44,18 +48,21 @@ class Audiogram:
     ------
     ValueError
         When this cannot be an audiogram: nothing in it, unequal lengths, frequencies that repeat,
-        do not ascend or are not above 0 Hz, values that are not finite numbers.
+        do not ascend or are not above 0 Hz, infinite levels. An `AudiogramTypeError`, which is a
+        `TypeError` too, when it is no list of numbers.
 
     Notes
     -----
-    Levels and frequencies are kept as float64 copies that cannot be written to, so an audiogram
-    that was valid once stays valid.
+    Levels and frequencies are kept as float64 copies. What is assigned to them later is checked in
+    the same way, and single levels that were written to are checked when they are used. For other
+    frequencies in another number, make another audiogram.
 
     Examples
     --------
     >>> sloping = Audiogram(levels=[10, 20, 40], frequencies=[500, 1000, 4000])
+    >>> sloping.levels += 5
     >>> sloping.resample([500, 2000, 8000]).levels
-    array([10., 30., 40.])
+    array([15., 35., 45.])
     """
 
     levels: npt.NDArray[np.float64]
@@ -63,45 +70,43 @@ class Audiogram:
         default_factory=DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES.copy
     )
 
-    def __post_init__(self) -> None:
-        levels = _as_vector(self.levels, "Levels")
-        frequencies = _as_vector(self.frequencies, "Frequencies")
-        if levels.size != frequencies.size:
-            raise ValueError(
-                f"Levels ({levels.size}) and frequencies ({frequencies.size}) must have the same "
-                "length"
-            )
-        if frequencies.min() <= 0.0:
-            raise ValueError(f"Frequencies must be above 0 Hz, got {frequencies.tolist()} Hz")
-        if np.unique(frequencies).size != frequencies.size:
-            raise ValueError(f"Frequencies must be unique, got {frequencies.tolist()} Hz")
-        if np.any(np.diff(frequencies) < 0.0):
-            raise ValueError(
-                f"Frequencies must be in ascending order, got {frequencies.tolist()} Hz"
-            )
-        object.__setattr__(self, "levels", levels)
-        object.__setattr__(self, "frequencies", frequencies)
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check what is assigned, and keep a copy."""
+        if name == "levels":
+            value = _as_levels(value)
+        elif name == "frequencies":
+            value = _as_frequencies(value)
+        kept = {**vars(self), name: value}
+        if {"levels", "frequencies"} <= kept.keys():
+            _require_equal_sizes(kept["levels"], kept["frequencies"])
+        super().__setattr__(name, value)
+
+    def _check(self) -> None:
+        """Check again, because single levels and frequencies can be written to."""
+        _as_levels(self.levels)
+        _as_frequencies(self.frequencies)
 
     def __eq__(self, other: object) -> bool:
         """Two audiograms are equal when their levels and frequencies are."""
         if not isinstance(other, Audiogram):
             return NotImplemented
-        return np.array_equal(self.levels, other.levels) and np.array_equal(
+        return np.array_equal(self.levels, other.levels, equal_nan=True) and np.array_equal(
             self.frequencies, other.frequencies
         )
 
-    def __hash__(self) -> int:
-        """Agree with equality, so that audiograms can be keys of a cache."""
-        return hash((self.levels.tobytes(), self.frequencies.tobytes()))
+    __hash__ = None  # type: ignore[assignment]  # it can change
 
     @property
     def severity(self) -> str:
         """Class of the loss: NOTHING, MILD, MODERATE or SEVERE.
 
-        The mean level of the frequencies from 2 to 8 kHz that were measured decides: up to 15,
-        up to 35, up to 56 and above 56 dB HL. Without any of these it is NOTHING.
+        The mean of the levels measured from 2 to 8 kHz decides: up to 15, up to 35, up to 56 and
+        above 56 dB HL. Without any of these it is NOTHING.
         """
-        measured = self.levels[np.isin(self.frequencies, SEVERITY_FREQUENCIES_HZ)]
+        self._check()
+        lowest_hz, highest_hz = SEVERITY_RANGE_HZ
+        counted = (self.frequencies >= lowest_hz) & (self.frequencies <= highest_hz)
+        measured = self.levels[counted & ~np.isnan(self.levels)]
         mean_level_db = measured.mean() if measured.size else 0.0
         for severity, limit_db in SEVERITY_LIMITS_DB:
             if mean_level_db <= limit_db:
@@ -116,7 +121,7 @@ class Audiogram:
         """Levels at other frequencies.
 
         Interpolates linearly between neighbouring levels in dB; outside the measured range the
-        level at its end is held.
+        level at its end is held. Next to a level that was not measured there is none (NaN).
 
         Parameters
         ----------
@@ -135,44 +140,117 @@ class Audiogram:
         ValueError
             When `new_frequencies` cannot be those of an audiogram.
         """
-        # An audiogram first: rejects frequencies that have no logarithm.
-        wanted_hz = Audiogram(np.zeros(np.shape(new_frequencies)), new_frequencies).frequencies  # type: ignore[arg-type]
+        self._check()
+        wanted_hz = _as_frequencies(new_frequencies)
         if linear_frequency:
             levels = np.interp(wanted_hz, self.frequencies, self.levels)
         else:
             levels = np.interp(np.log(wanted_hz), np.log(self.frequencies), self.levels)
         return Audiogram(levels, wanted_hz)
 
+    def levels_for(self, purpose: str, frequencies: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Levels at other frequencies, for a calculation that cannot do without any of them.
+
+        Parameters
+        ----------
+        purpose : str
+            The calculation, for the message.
+        frequencies : array_like, shape (n_new,)
+            Frequencies in Hz, ascending.
+
+        Returns
+        -------
+        ndarray, shape (n_new,)
+            The levels of `resample` in dB HL.
+
+        Raises
+        ------
+        ValueError
+            When one of them is missing; the message says which, and what was not measured.
+        """
+        resampled = self.resample(frequencies)
+        missing = resampled.frequencies[np.isnan(resampled.levels)]
+        if missing.size:
+            unmeasured = self.frequencies[np.isnan(self.levels)]
+            raise ValueError(
+                f"{purpose} needs the level at {_in_hz(missing)}; this audiogram has none at "
+                f"{_in_hz(unmeasured)}"
+            )
+        return resampled.levels
+
+
+def _in_hz(frequencies: npt.NDArray[np.float64]) -> str:
+    return f"{', '.join(f'{frequency:g}' for frequency in frequencies)} Hz"
+
+
+def _as_levels(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    levels = _as_vector(values, "Levels")
+    if np.isinf(levels).any():
+        raise ValueError(f"Levels must be finite numbers, got {levels.tolist()}")
+    return levels
+
+
+def _as_frequencies(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    frequencies = _as_vector(values, "Frequencies")
+    listed = frequencies.tolist()
+    if not np.all(np.isfinite(frequencies)):
+        raise ValueError(f"Frequencies must be finite numbers, got {listed}")
+    if frequencies.min() <= 0.0:
+        raise ValueError(f"Frequencies must be above 0 Hz, got {listed} Hz")
+    if np.unique(frequencies).size != frequencies.size:
+        raise ValueError(f"Frequencies must be unique, got {listed} Hz")
+    if np.any(np.diff(frequencies) < 0.0):
+        raise ValueError(f"Frequencies must be in ascending order, got {listed} Hz")
+    return frequencies
+
 
 def _as_vector(values: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
-    """Make a read-only vector of finite numbers; `what` names it in errors."""
+    """Copy to a vector, None as NaN; `what` names it in errors."""
     try:
         vector = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} must be a list of numbers, got {values!r}") from None
+        raise AudiogramTypeError(f"{what} must be a list of numbers, got {values!r}") from None
     if vector.ndim != 1 or vector.size == 0:
-        raise ValueError(f"{what} must be a list of one or more numbers, got {values!r}")
-    if not np.all(np.isfinite(vector)):
-        raise ValueError(f"{what} must be finite numbers, got {vector.tolist()}")
-    vector.flags.writeable = False
+        raise AudiogramTypeError(f"{what} must be a list of one or more numbers, got {values!r}")
     return vector
 
 
-@dataclass(frozen=True)
+def _require_equal_sizes(
+    levels: npt.NDArray[np.float64], frequencies: npt.NDArray[np.float64]
+) -> None:
+    if levels.size != frequencies.size:
+        raise ValueError(
+            f"Levels ({levels.size}) and frequencies ({frequencies.size}) must have the same length"
+        )
+
+
+@dataclass
 class Listener:
     """A person by the audiograms of both ears.
 
     Parameters
     ----------
     audiogram_left, audiogram_right : Audiogram
-        One audiogram an ear.
+        The audiogram of each ear.
     id : str
         Name in the metadata, such as ``"L0066"``.
+
+    Raises
+    ------
+    ValueError
+        When something else than an audiogram is given, or assigned later (an
+        `AudiogramTypeError`, which is a `TypeError` too).
     """
 
     audiogram_left: Audiogram
     audiogram_right: Audiogram
     id: str = ""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check what is assigned."""
+        if name.startswith("audiogram_") and not isinstance(value, Audiogram):
+            raise AudiogramTypeError(f"{name} must be an Audiogram, got {value!r}")
+        super().__setattr__(name, value)
 
     @staticmethod
     def from_dict(listener_dict: Mapping[str, Any]) -> Listener:
@@ -255,30 +333,37 @@ def _value(entry: Mapping[str, Any], key: str) -> Any:
     return entry[key]
 
 
+def _constant(levels: npt.ArrayLike, frequencies: npt.NDArray[np.float64]) -> Audiogram:
+    """Audiogram that all share, so that nothing may be written to its levels."""
+    audiogram = Audiogram(levels, frequencies)  # type: ignore[arg-type]
+    audiogram.levels.flags.writeable = audiogram.frequencies.flags.writeable = False
+    return audiogram
+
+
 def _standard(levels: Sequence[float]) -> Audiogram:
-    return Audiogram(np.asarray(levels), STANDARD_AUDIOGRAM_FREQUENCIES)
+    return _constant(levels, STANDARD_AUDIOGRAM_FREQUENCIES)
 
 
-AUDIOGRAM_REF: Final = Audiogram(np.zeros(15), FULL_STANDARD_AUDIOGRAM_FREQUENCIES)
+AUDIOGRAM_REF: Final = _constant(np.zeros(15), FULL_STANDARD_AUDIOGRAM_FREQUENCIES)
 """Normal hearing."""
 
-AUDIOGRAM_REF_CLARITY: Final = Audiogram(np.zeros(8), DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES)
+AUDIOGRAM_REF_CLARITY: Final = _constant(np.zeros(8), DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES)
 """Normal hearing at the frequencies of the Clarity listeners."""
 
-AUDIOGRAM_MILD: Final = Audiogram(
-    np.array([5.0, 10, 15, 18, 19, 22, 25, 28, 31, 35, 38, 40, 40, 45, 50]),
+AUDIOGRAM_MILD: Final = _constant(
+    [5.0, 10, 15, 18, 19, 22, 25, 28, 31, 35, 38, 40, 40, 45, 50],
     FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
 )
 """A mild loss."""
 
-AUDIOGRAM_MODERATE: Final = Audiogram(
-    np.array([15.0, 20, 20, 22.5, 25, 30, 35, 40, 45, 50, 55, 55, 60, 65, 65]),
+AUDIOGRAM_MODERATE: Final = _constant(
+    [15.0, 20, 20, 22.5, 25, 30, 35, 40, 45, 50, 55, 55, 60, 65, 65],
     FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
 )
 """A moderate loss."""
 
-AUDIOGRAM_MODERATE_SEVERE: Final = Audiogram(
-    np.array([19.0, 19, 28, 35, 40, 47, 52, 56, 58, 58, 63, 70, 75, 80, 80]),
+AUDIOGRAM_MODERATE_SEVERE: Final = _constant(
+    [19.0, 19, 28, 35, 40, 47, 52, 56, 58, 58, 63, 70, 75, 80, 80],
     FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
 )
 """A moderate to severe loss."""

@@ -169,7 +169,7 @@ def _read_text(path: str | Path) -> str:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        return Path(path).read_text(encoding="utf-8-sig")  # with or without a byte-order mark
+        return Path(path).read_bytes().decode("utf-8-sig")  # with or without a byte-order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text at byte {error.start}") from None
 
@@ -192,7 +192,17 @@ def write_json(path: str | Path, data: Any, indent: int | None = 4) -> None:
 
 
 def read_jsonl(filename: str | Path) -> list[Any]:
-    """Read the records of a JSON Lines file, one a line, passing over empty lines.
+    """Read the records of a JSON Lines file, one in each line, passing over empty lines.
+
+    Parameters
+    ----------
+    filename : str or Path
+        File of UTF-8 text. A line ends with a line feed; other separators belong to the records.
+
+    Returns
+    -------
+    list
+        The records in order.
 
     Raises
     ------
@@ -202,7 +212,7 @@ def read_jsonl(filename: str | Path) -> list[Any]:
         When a line is not JSON; the message names file, line and column.
     """
     records = []
-    for number, line in enumerate(_read_text(filename).splitlines(), start=1):
+    for number, line in enumerate(_read_text(filename).split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from clarity.utils.file_io import atomic_path, open_audio
+from clarity.utils.file_io import atomic_path, open_audio, write_signal
 from clarity.utils.memory import as_blocks
-from clarity.utils.signal_processing import clip_signal, resample_blocks, to_16bit
+from clarity.utils.signal_processing import FULL_SCALE_16BIT, clip_signal, resample_blocks, to_16bit
 
 logger = logging.getLogger(__name__)
 
@@ -131,13 +132,75 @@ class FlacEncoder:
             return file.read(dtype="int16"), float(file.samplerate)
 
 
+class WavEncoder:
+    """Encoder of one signal, as `process`, for scripts that use this name.
+
+    Parameters
+    ----------
+    signal : ndarray of int16, shape (samples,) or (samples, channels)
+        The samples.
+    sample_rate : int
+        Sampling rate in Hz.
+    output_file : str or Path, optional
+        File to write the stream to, whole or not at all.
+    compression_level : int
+        From 0 (fast) to 8 (small).
+    blocksize, streamable_subset, verify : int, bool, bool
+        Of no effect: libsndfile chooses the block size within the streamable subset, and the
+        samples are the same with all of them.
+    """
+
+    def __init__(
+        self,
+        signal: npt.NDArray[np.int16],
+        sample_rate: int,
+        output_file: str | Path | None = None,
+        compression_level: int = 5,
+        blocksize: int = 0,
+        streamable_subset: bool = True,
+        verify: bool = False,
+    ) -> None:
+        del blocksize, streamable_subset, verify
+        self._encode = partial(
+            FlacEncoder(compression_level).encode, signal, sample_rate, output_file
+        )
+
+    def process(self) -> bytes:
+        """Return the FLAC stream, which is written to the output file if there is one."""
+        return self._encode()
+
+
+class FileDecoder:
+    """Decoder of one file, as `process`, for scripts that use this name.
+
+    Parameters
+    ----------
+    input_file : str or Path
+        16-bit FLAC file.
+    output_file : str or Path, optional
+        WAV file to write the samples to, whole or not at all.
+    """
+
+    def __init__(self, input_file: str | Path, output_file: str | Path | None = None) -> None:
+        self.input_file = input_file
+        self.output_file = output_file
+
+    def process(self) -> tuple[npt.NDArray[np.int16], int]:
+        """Return the samples, shape (samples,) or (samples, channels), and the rate in Hz."""
+        signal, sample_rate = FlacEncoder.decode(self.input_file)
+        if self.output_file is not None:
+            scaled = signal / FULL_SCALE_16BIT
+            write_signal(self.output_file, scaled, sample_rate, floating_point=False)
+        return signal, int(sample_rate)
+
+
 def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], float]:
     """Read a signal that `save_flac_signal` wrote, or any other FLAC file.
 
     Parameters
     ----------
     filename : str or Path
-        FLAC file. When a text file of the same name with the suffix ``.txt`` lies beside it, that
+        FLAC file. When a text file of the same name with the suffix ``.txt`` is beside it, that
         holds the peak the signal was scaled by, and the scaling is undone.
 
     Returns
@@ -159,12 +222,11 @@ def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], flo
     peak_file = Path(filename).with_suffix(".txt")
     if not peak_file.is_file():
         return signal, sample_rate
-    try:
-        peak = np.float32(peak_file.read_text(encoding="utf-8"))
-    except ValueError:
+    peak = _read_peak(peak_file)
+    if peak is None:
         raise ValueError(
             f"{peak_file}: must hold the peak that {Path(filename).name} was scaled by, one number"
-        ) from None
+        )
     return signal * peak, sample_rate
 
 
@@ -201,7 +263,7 @@ def save_flac_signal(
     Raises
     ------
     ValueError
-        When the signal holds NaN or no samples.
+        When the signal holds NaN or no samples, or a text file is in the place of that of the peak.
 
     Notes
     -----
@@ -224,6 +286,11 @@ def save_flac_signal(
 
     resampled = resample_blocks(as_blocks(signal), signal_sample_rate, sample_rate)
     if do_scale_signal:
+        if peak_file.exists() and _read_peak(peak_file) is None:
+            raise ValueError(
+                f"{peak_file}: holds something else than a peak; move it away, because the peak of "
+                f"{Path(filename).name} belongs there"
+            )
         whole = np.concatenate(list(resampled))
         peak = float(np.max(np.abs(whole), initial=0.0)) or 1.0
         resampled = as_blocks(whole / peak)
@@ -233,5 +300,13 @@ def save_flac_signal(
     if do_scale_signal:
         with atomic_path(peak_file) as temporary:
             temporary.write_text(str(peak), encoding="utf-8")
-    else:  # one left by an earlier, scaled version would scale this one when it is read
-        peak_file.unlink(missing_ok=True)
+    elif _read_peak(peak_file) is not None:  # it would scale this signal when it is read
+        peak_file.unlink()
+
+
+def _read_peak(peak_file: Path) -> np.float32 | None:
+    """Peak that a file holds; None when there is no such file or it holds something else."""
+    try:
+        return np.float32(peak_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

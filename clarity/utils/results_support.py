@@ -30,8 +30,8 @@ class ResultsFile:
     header_columns : sequence of str
         Names of the columns, in order.
     append_results : bool
-        Keep the rows that are there and add to them. A last row that an interruption cut short is
-        removed.
+        Keep the rows that are there and add to them. A last row without its line end gets one when
+        it has a value in every column; otherwise an interruption cut it short, and it is removed.
 
     Raises
     ------
@@ -60,17 +60,28 @@ class ResultsFile:
                 f"{path}: no such file to append results to; set append_results=False to start one"
             )
         content = path.read_bytes()
-        header = next(csv.reader([content.partition(b"\n")[0].decode("utf-8", "replace")]), [])
+        header = _values(content.partition(b"\n")[0]) or []
         if header != list(self.header_columns):
             raise ValueError(
                 f"{path}: has the columns {header}, cannot append results with "
                 f"{list(self.header_columns)}"
             )
-        n_torn = len(content) - content.rfind(b"\n") - 1
-        if n_torn:
+        end_of_rows = content.rfind(b"\n") + 1
+        last = content[end_of_rows:]
+        if not last:
+            return
+        if self._is_whole(last):
+            content = content.rstrip(b"\r") + b"\r\n"
+        else:
             logger.warning("%s: removing a last row that was cut short", path)
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(content[:-n_torn] or _line(self.header_columns))
+            content = content[:end_of_rows]
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+
+    def _is_whole(self, row: bytes) -> bool:
+        """Whether a row without a line end has a value in every column, the last one included."""
+        values = _values(row)
+        return values is not None and len(values) == len(self.header_columns) and values[-1] != ""
 
     def add_result(self, row_values: Mapping[str, str | float]) -> None:
         """Add one row.
@@ -98,6 +109,14 @@ class ResultsFile:
         except OSError as error:
             error.filename = str(self.file_name)  # Python names no file when the writing fails.
             raise
+
+
+def _values(line: bytes) -> list[str] | None:
+    """Values of one line of a CSV file; None when a quotation mark in it is not closed."""
+    try:
+        return next(csv.reader([line.decode("utf-8-sig", "replace")], strict=True), [])
+    except csv.Error:
+        return None
 
 
 def _line(values: Iterable[object]) -> bytes:

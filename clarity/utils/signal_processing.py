@@ -17,13 +17,13 @@ _SOXR_DTYPES: Final = (np.float32, np.float64, np.int16, np.int32)
 
 
 def clip_signal(
-    signal: npt.NDArray[np.floating], soft_clip: bool = False
+    signal: npt.ArrayLike, soft_clip: bool = False
 ) -> tuple[npt.NDArray[np.floating], int]:
     """Limit a signal to [-1, 1].
 
     Parameters
     ----------
-    signal : ndarray, any shape
+    signal : array_like, any shape
         The signal, full scale 1.
     soft_clip : bool
         Pass the signal through the hyperbolic tangent first, which bends peaks instead of cutting
@@ -36,10 +36,9 @@ def clip_signal(
     n_clipped : int
         Number of samples that were beyond the limits, all channels counted. NaN is not.
     """
-    if soft_clip:
-        signal = np.tanh(signal)
-    n_clipped = int(np.count_nonzero(signal > 1.0) + np.count_nonzero(signal < -1.0))
-    return np.clip(signal, -1.0, 1.0), n_clipped
+    samples = np.tanh(signal) if soft_clip else np.asarray(signal)
+    n_clipped = int(np.count_nonzero(samples > 1.0) + np.count_nonzero(samples < -1.0))
+    return np.clip(samples, -1.0, 1.0), n_clipped
 
 
 def to_16bit(signal: npt.ArrayLike) -> npt.NDArray[np.int16]:
@@ -129,7 +128,7 @@ def resample(
     Parameters
     ----------
     signal : array_like, shape (samples,) or (samples, channels)
-        The signal.
+        The signal; (samples, ...) for the other methods than soxr.
     sample_rate, new_sample_rate : float
         Rate it has and rate it is to have, in Hz. Equal ones return the signal itself.
     method : {"soxr", "polyphase", "fft"}
@@ -138,19 +137,20 @@ def resample(
 
     Returns
     -------
-    ndarray, shape (new_samples,) or (new_samples, channels)
+    ndarray, shape (new_samples, ...)
         Resampled signal.
 
     Raises
     ------
     ValueError
-        When a rate is not above 0 Hz, the signal has more than two dimensions or
-        the method is none of these.
+        When a rate is not above 0 Hz, the signal has more dimensions than the method takes, or the
+        method is none of these.
     """
     samples = np.asarray(signal)
     if sample_rate == new_sample_rate:
         return samples
-    samples = _resamplable(samples, sample_rate, new_sample_rate)
+    max_dims = 2 if method == "soxr" else None
+    samples = _resamplable(samples, sample_rate, new_sample_rate, max_dims)
     if method == "soxr":
         return np.concatenate(list(resample_blocks([samples], sample_rate, new_sample_rate)))
     if method == "polyphase":
@@ -202,13 +202,16 @@ def resample_blocks(
 
 
 def _resamplable(
-    samples: npt.NDArray[Any], sample_rate: float, new_sample_rate: float
+    samples: npt.NDArray[Any],
+    sample_rate: float,
+    new_sample_rate: float,
+    max_dims: int | None = 2,
 ) -> npt.NDArray[Any]:
     """Give samples a type that soxr takes, or refuse them or the rates."""
     if not (sample_rate > 0 and new_sample_rate > 0):
         raise ValueError(
             f"sampling rates must be above 0 Hz, got {sample_rate:g} and {new_sample_rate:g}"
         )
-    if samples.ndim not in (1, 2):
+    if samples.ndim == 0 or (max_dims is not None and samples.ndim > max_dims):
         raise ValueError(f"signal must be (samples,) or (samples, channels), got {samples.shape}")
     return samples if samples.dtype in _SOXR_DTYPES else samples.astype(np.float64)

@@ -51,7 +51,7 @@ def separate_sources(
     model : torch.nn.Module
         Maps (batch, channels, time) to (batch, sources, channels, time).
     mix : Tensor or ndarray, shape (batch, channels, time) or (channels, time)
-        The mixtures.
+        The mixtures. Empty ones have empty stems.
     sample_rate : int
         Samples per second of mixtures and model.
     segment, overlap : float
@@ -66,21 +66,20 @@ def separate_sources(
     """
     signals = torch.as_tensor(mix)
     target = signals.device if device is None else torch.device(device)
-    signals = signals.cpu().reshape(-1, *signals.shape[-2:])
-    segments = plan_segments(signals.shape[-1], sample_rate, segment, overlap)
+    signals = signals.cpu()[None] if signals.ndim == 2 else signals.cpu()
+    n_samples = signals.shape[-1]
+    min_samples = round(MIN_SEGMENT_S * sample_rate)
 
     @torch.inference_mode()
     def forward(batch: torch.Tensor) -> torch.Tensor:
         estimates: torch.Tensor = model(batch.to(target))
         return estimates.float()
 
+    if not n_samples:
+        return forward(torch.zeros(*signals.shape[:-1], min_samples)).cpu().numpy()[..., :0]
+    segments = plan_segments(n_samples, sample_rate, segment, overlap)
     stems = [
-        overlap_add(
-            forward,
-            signal.numpy().T,
-            segments,
-            min_samples=round(MIN_SEGMENT_S * sample_rate),
-        )
+        overlap_add(forward, signal.numpy().T, segments, min_samples=min_samples)
         for signal in signals
     ]
     return np.stack(stems)

@@ -105,6 +105,19 @@ def test_times_can_be_changed():
     assert compressor.release == expected.release == pytest.approx(1 / 2205, rel=1e-14)
 
 
+def test_the_window_has_the_length_of_the_level():
+    window = Compressor(fs=1000, rms_buffer_size=0.0505).window
+    assert window.tolist() == [1.0] * 50
+
+
+def test_unknown_keywords_warn():
+    # Configurations are passed whole, as compressor(**cfg.compressor).
+    with pytest.warns(UserWarning, match="the compressor has no parameter ratio, knee") as caught:
+        compressor = Compressor(threshold=0.35, ratio=2, knee=1)
+    assert compressor.threshold == 0.35
+    assert caught[0].filename == __file__
+
+
 def test_integers_and_lists_are_signals():
     compressor = Compressor(threshold=0.5)
     expected = compressor.process(np.array([200.0, 30000.0]))
@@ -141,3 +154,5 @@ def test_compressors_that_cannot_be(settings, message):
         ((name, value),) = settings.items()
         with pytest.raises(ValueError, match=message):
             getattr(Compressor(), f"set_{name}")(value)
+        with pytest.raises(ZeroDivisionError, match=message):
+            Compressor(**settings)

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from clarity.enhancer.nalr import MAX_NFIR, NALR, NALR_FREQS, insertion_gain_db
 from clarity.utils.audiogram import AUDIOGRAM_MILD, AUDIOGRAM_REF, STANDARD_AUDIOGRAMS, Audiogram
@@ -60,16 +61,16 @@ def test_no_loss_gives_a_delay():
 
 
 @pytest.mark.parametrize("n_samples", [1, 220, 1024, 12863, 12864, 12865, 50000])
-@pytest.mark.parametrize("nfir", [1, 220, 256, 257, MAX_NFIR])
+@pytest.mark.parametrize("nfir", [1, 220, 256, 257, MAX_NFIR, 4096, 20000])
 def test_the_filtered_signal_is_the_full_convolution(nfir, n_samples):
-    nalr = NALR(nfir, 44100)
+    nalr = NALR(220, 44100)  # which filters with any other filter, too
     fir = noise(3, nfir + 1)
     signal = noise(4, n_samples)
-    expected = np.convolve(signal, fir)
+    expected = scipy.signal.fftconvolve(signal, fir)
     np.testing.assert_allclose(nalr.apply(fir, signal), expected, rtol=0, atol=1e-12)
     pieces = list(nalr.apply_blocks(fir, signal))
     np.testing.assert_array_equal(np.concatenate(pieces), nalr.apply(fir, signal))
-    assert max(piece.size for piece in pieces) <= 16 * 4096
+    assert max(piece.size for piece in pieces) <= max(16 * 4096, 4 * 4 * nfir)
 
 
 def test_filter_takes_float32_and_integers():
@@ -78,6 +79,24 @@ def test_filter_takes_float32_and_integers():
     samples = np.array([1, 2, 3], dtype=np.int16)
     np.testing.assert_array_equal(nalr.apply(fir, samples), nalr.apply(fir, samples / 1.0))
     assert nalr.apply(fir, samples.astype(np.float32)).dtype == np.float64
+
+
+@pytest.mark.parametrize("fir", [np.zeros(0), np.zeros((3, 3)), 1.0])
+def test_a_filter_is_a_list_of_taps(fir):
+    with pytest.raises(ValueError, match=r"a filter has the shape \(taps,\)"):
+        NALR(220, 44100).apply(fir, noise(1, 10))
+
+
+def test_a_level_that_was_not_measured_is_named():
+    nalr = NALR(220, 44100)
+    gap = Audiogram([20, 30, 40, None, 50, 60, 60], [250, 500, 1000, 3000, 4000, 6000, 8000])
+    with pytest.raises(ValueError, match=r"NAL-R needs the level at 2000 Hz; .* none at 3000 Hz"):
+        nalr.build(gap)
+    with pytest.raises(ValueError, match="NAL-R needs the level at 2000 Hz"):
+        insertion_gain_db(gap)
+    needless = Audiogram([20, 30, 40, 45, None, 50, 60], [250, 500, 1000, 2000, 3000, 4000, 6000])
+    measured = Audiogram([20, 30, 40, 45, 50, 60], NALR_FREQS)
+    np.testing.assert_array_equal(nalr.build(needless)[0], nalr.build(measured)[0])
 
 
 @pytest.mark.parametrize("shape", [0, (300, 2), (2, 300), ()])

@@ -134,6 +134,29 @@ def test_a_bad_mixture_is_refused(signal, rate, message):
         Mixture(signal, rate)
 
 
+def test_the_module_is_left_in_the_mode_it_was_in():
+    class Noisy(Shares):
+        def __init__(self):
+            super().__init__()
+            self.dropout = torch.nn.Dropout()
+            self.frozen = torch.nn.BatchNorm1d(2)
+
+        def forward(self, mixture):
+            assert not (self.training or self.dropout.training)
+            return super().forward(mixture)
+
+    module = Noisy().train()
+    module.frozen.eval()
+    make(module).separate(Mixture(noise(50), 1000))
+    assert (module.training, module.dropout.training, module.frozen.training) == (True, True, False)
+    make(module.eval()).separate(Mixture(noise(50), 1000))
+    assert not module.dropout.training
+    module.train()
+    with pytest.raises(ValueError, match="as many stems"):
+        make(module, sources=["rest"]).separate(Mixture(noise(50), 1000))
+    assert module.training
+
+
 def test_sources_that_the_module_does_not_give_are_an_error():
     with pytest.raises(ValueError, match="as many stems"):
         make(sources=["vocals", "rest"]).separate(Mixture(noise(50), 1000))

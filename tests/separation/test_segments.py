@@ -127,3 +127,10 @@ def test_separate_sources_takes_one_or_several_mixtures():
     assert both.shape == (2, 4, 2, 1500)
     one = separate_sources(as_module(model), torch.from_numpy(mixtures[1].copy()), 100)
     np.testing.assert_array_equal(both[1:], one)
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 0), (2, 0)])
+def test_an_empty_mixture_has_empty_stems(shape):
+    stems = separate_sources(as_module(model), np.zeros(shape, dtype=np.float32), 100)
+    assert stems.dtype == np.float32
+    assert stems.shape == (3 if len(shape) == 3 else 1, 4, 2, 0)  # as in the peer

@@ -14,9 +14,7 @@ import torch
 import torchaudio
 from torchaudio.models import hdemucs_high
 
-from clarity.separation import __main__ as cli
-from clarity.separation import openunmix as openunmix_module
-from clarity.separation import weights
+from clarity.separation import __main__ as cli, openunmix as openunmix_module, weights
 from clarity.separation.base import VDBO, Mixture
 from clarity.separation.hdemucs import HDEMUCS_SOURCES, load_hdemucs
 from clarity.separation.openunmix import load_openunmix

@@ -32,6 +32,12 @@ def test_severity_has_the_limits_of_the_peer(peer):
         assert Audiogram([float(level)] * 8).severity == severity, level
 
 
+def test_severity_counts_what_was_measured_in_the_range(peer):
+    for name, case in peer["audiogram"]["severity_with_gaps"].items():
+        assert Audiogram(case["levels"], case["frequencies"]).severity == case["severity"], name
+    assert Audiogram([90, np.nan, 20], [2000, 3000, 4000]).severity == "MODERATE"  # of 55 dB
+
+
 def test_severity_without_a_frequency_from_2_khz_up():
     assert Audiogram([90, 90], [250, 1000]).severity == "NOTHING"
 
@@ -90,7 +96,8 @@ def test_has_frequencies():
         ([1, 2, 3], [500, 250, 1000], "ascending order"),
         ([1, 2, 3], [500, 500, 1000], "unique"),
         ([1, 2, 3], [500, 1000, 500], "unique"),
-        ([1, np.nan, 3], [250, 500, 1000], "Levels must be finite"),
+        ([1, -np.inf, 3], [250, 500, 1000], "Levels must be finite"),
+        ([1, 2, 3], [250, np.nan, 1000], "Frequencies must be finite"),
         ([1, 2, 3], [250, np.inf, 1000], "Frequencies must be finite"),
         ([1, 2], [0, 1000], "above 0 Hz"),
         ([1, 2], [1000, -1000], "above 0 Hz"),
@@ -98,7 +105,6 @@ def test_has_frequencies():
         ([[1, 2]], [250, 500], "one or more numbers"),
         (30, 1000, "one or more numbers"),
         (["a lot"], [1000], "list of numbers"),
-        ([None], [1000], "list of numbers|finite"),
     ],
 )
 def test_what_cannot_be_an_audiogram_is_refused(levels, frequencies, message):
@@ -106,20 +112,102 @@ def test_what_cannot_be_an_audiogram_is_refused(levels, frequencies, message):
         Audiogram(levels, frequencies)
 
 
-def test_audiogram_stays_what_it_was():
+@pytest.mark.parametrize("levels", [None, 30, "a lot", ["a lot"]])
+def test_what_is_no_list_of_numbers_is_a_type_error_too(levels):
+    with pytest.raises(TypeError, match="Levels must be a list of"):
+        Audiogram(levels)
+
+
+def test_an_audiogram_can_be_changed(peer):
+    measured = Audiogram([10, 20, 40], [500, 1000, 4000])
+    measured.levels += 5
+    changed = measured.resample([500, 2000, 8000]).levels
+    np.testing.assert_allclose(changed, peer["audiogram"]["levels_after_a_change"], atol=1e-12)
+    measured.levels[1] = 60
+    measured.frequencies = [500, 1000, 3000]
+    assert measured == Audiogram([15, 60, 45], [500, 1000, 3000])
+    assert measured.levels.dtype == measured.frequencies.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("levels", [1, 2], r"Levels \(2\) and frequencies \(3\)"),
+        ("levels", [1, 2, np.inf], "finite"),
+        ("levels", None, "list of one or more numbers"),
+        ("frequencies", [500, 250, 1000], "ascending"),
+        ("frequencies", [500, 1000], r"Levels \(3\) and frequencies \(2\)"),
+    ],
+)
+def test_a_change_is_checked_like_construction(name, value, message):
+    measured = Audiogram([10, 20, 40], [500, 1000, 4000])
+    with pytest.raises(ValueError, match=message):
+        setattr(measured, name, value)
+    assert measured == Audiogram([10, 20, 40], [500, 1000, 4000])
+
+
+def test_a_level_that_was_written_to_is_checked_when_it_is_used():
+    measured = Audiogram([10, 20, 40], [500, 1000, 4000])
+    measured.levels[2] = np.inf
+    with pytest.raises(ValueError, match="Levels must be finite"):
+        measured.resample([1000])
+    with pytest.raises(ValueError, match="Levels must be finite"):
+        _ = measured.severity
+
+
+def test_an_audiogram_keeps_copies():
     levels = np.array([10.0, 20.0])
     measured = Audiogram(levels, [500, 1000])
     levels[0] = 99
     assert measured.levels.tolist() == [10, 20]
+    Audiogram(range(8)).frequencies[0] = 100
+    assert Audiogram(range(8)).frequencies[0] == 250
+
+
+def test_nobody_writes_to_the_constants():
     with pytest.raises(ValueError, match="read-only"):
-        measured.levels[0] = 99
+        audiogram.AUDIOGRAM_MILD.levels += 5
+    with pytest.raises(ValueError, match="read-only"):
+        STANDARD_AUDIOGRAMS["N3"].levels[0] = 99
 
 
-def test_equal_audiograms_are_one_key():
-    first, second = Audiogram([10, 20], [500, 1000]), Audiogram([10.0, 20.0], [500.0, 1000.0])
+def test_equality():
+    first, second = Audiogram([10, None], [500, 1000]), Audiogram([10.0, np.nan], [500.0, 1000.0])
     assert first == second
-    assert len({first, second, Audiogram([10, 21], [500, 1000])}) == 2
+    assert first != Audiogram([10, 20], [500, 1000])
     assert first != "an audiogram"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(first)
+
+
+def test_levels_around_one_that_was_not_measured_are_the_peers(peer):
+    numbers = peer["audiogram"]
+    measured = Audiogram([10, 20, None, 40, 50], [500, 1000, 2000, 4000, 8000])
+    resampled = measured.resample(numbers["around_nan_frequencies"]).levels
+    expected = np.array(numbers["resampled_around_nan"], dtype=float)
+    np.testing.assert_allclose(resampled, expected, rtol=0, atol=1e-12)
+
+
+def test_a_level_that_a_calculation_lacks_is_named():
+    measured = Audiogram([10, None, 40], [500, 1000, 4000])
+    assert measured.levels_for("a test", [250, 500, 8000]).tolist() == [10, 10, 40]
+    message = r"^a test needs the level at 1000, 2000 Hz; this audiogram has none at 1000 Hz$"
+    with pytest.raises(ValueError, match=message):
+        measured.levels_for("a test", [500, 1000, 2000])
+
+
+def test_a_listener_can_be_changed():
+    listener = Listener.from_dict(ENTRY)
+    listener.id = "L0002"
+    listener.audiogram_left = Audiogram([1, 2, 3], [250, 500, 1000])
+    assert listener == Listener(
+        Audiogram([1, 2, 3], [250, 500, 1000]), Audiogram([15, 25, 35], [250, 500, 1000]), "L0002"
+    )
+    for error in (ValueError, TypeError):
+        with pytest.raises(error, match=r"audiogram_right must be an Audiogram, got \[1, 2, 3\]"):
+            listener.audiogram_right = [1, 2, 3]
+        with pytest.raises(error, match="audiogram_left must be an Audiogram, got None"):
+            Listener(None, listener.audiogram_right)
 
 
 def test_listener_of_an_entry():
@@ -158,7 +246,7 @@ def test_listeners_of_a_file_keep_its_order(tmp_path):
         ),
         ({"L1": {**ENTRY, "audiogram_cfs": [500, 250, 1000]}}, "listener 'L1'.*ascending"),
         (
-            {"L1": {**ENTRY, "audiogram_levels_l": [1, 2, float("nan")]}},
+            {"L1": {**ENTRY, "audiogram_levels_l": [1, 2, float("inf")]}},
             "audiogram_levels_l.*finite",
         ),
         ({"L1": [1, 2]}, "listener 'L1': a listener must be"),

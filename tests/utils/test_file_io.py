@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -105,6 +106,14 @@ def test_json_lines_are_appended_as_the_peer_does(peer, tmp_path):
     assert read_jsonl(file) == numbers["records"]
 
 
+def test_records_end_at_line_feeds_only(peer, tmp_path):
+    numbers = peer["files"]
+    (tmp_path / "x.jsonl").write_text(numbers["separators_text"], encoding="utf-8", newline="")
+    assert read_jsonl(tmp_path / "x.jsonl") == numbers["separators"]
+    (tmp_path / "x.jsonl").write_bytes(b'{"a":\r1}\n[2]')
+    assert read_jsonl(tmp_path / "x.jsonl") == [{"a": 1}, [2]]
+
+
 def test_broken_json_line_is_named(tmp_path):
     file = tmp_path / "broken.jsonl"
     file.write_text('{"a": 1}\n\n{"b":\n')
@@ -153,6 +162,25 @@ def test_read_signal_whole_and_in_part(stereo):
     np.testing.assert_array_equal(part, samples[900:950])
     assert read_signal(file, n_samples=2000).shape == (1000, 2)
     assert read_signal(file, offset=1000, offset_is_samples=True).shape == (0, 2)
+
+
+def test_an_offset_in_seconds_is_that_of_the_nearest_sample(peer, tmp_path):
+    numbers = peer["files"]
+    soundfile.write(tmp_path / "ramp.wav", np.arange(30000.0) / 32768, 44100, subtype="PCM_16")
+    starts = [
+        round(32768 * read_signal(tmp_path / "ramp.wav", offset=offset, n_samples=1)[0])
+        for offset in numbers["offsets_s"]
+    ]
+    assert starts == numbers["starts"]
+
+
+def test_reading_file_objects(stereo):
+    path, samples = stereo
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(read_signal(file, offset=0.01), samples[441:])
+    np.testing.assert_array_equal(read_signal(io.BytesIO(path.read_bytes())), samples)
+    with pytest.raises(ValueError, match="the audio file: cannot be read as audio"):
+        read_signal(io.BytesIO(b"no audio"))
 
 
 def test_read_signal_at_another_rate(peer, stereo, tmp_path):

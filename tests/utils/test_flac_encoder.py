@@ -9,7 +9,9 @@ import pytest
 import soundfile
 
 from clarity.utils.flac_encoder import (
+    FileDecoder,
     FlacEncoder,
+    WavEncoder,
     read_flac_signal,
     save_flac_signal,
 )
@@ -108,6 +110,27 @@ def test_peak_of_an_earlier_version_is_forgotten(tmp_path):
     save_flac_signal(signal, tmp_path / "x.flac", 44100, do_scale_signal=True)
     save_flac_signal(signal, tmp_path / "x.flac", 44100)
     np.testing.assert_allclose(read_flac_signal(tmp_path / "x.flac")[0], signal, atol=1 / 32768)
+
+
+def test_a_text_file_that_is_none_of_ours_stays(tmp_path):
+    notes = tmp_path / "x.txt"
+    notes.write_text("take 3, 2 microphones")
+    save_flac_signal(noise(2, 100), tmp_path / "x.flac", 44100)
+    assert notes.read_text() == "take 3, 2 microphones"
+    with pytest.raises(ValueError, match=r"x.txt: holds something else than a peak; move it away"):
+        save_flac_signal(noise(2, 100), tmp_path / "x.flac", 44100, do_scale_signal=True)
+    assert notes.read_text() == "take 3, 2 microphones"
+
+
+def test_encoder_and_decoder_of_one_file(tmp_path):
+    samples = np.random.RandomState(3).randint(-32768, 32768, (1000, 2)).astype(np.int16)
+    encoder = WavEncoder(samples, 32000, tmp_path / "x.flac", verify=True)
+    assert encoder.process() == (tmp_path / "x.flac").read_bytes()
+    decoded, rate = FileDecoder(tmp_path / "x.flac", tmp_path / "x.wav").process()
+    assert (decoded.dtype, rate, type(rate)) == (np.int16, 32000, int)
+    np.testing.assert_array_equal(decoded, samples)
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "x.wav", dtype="int16")[0], samples)
+    assert WavEncoder(samples[:, 0], 32000, compression_level=8).process().startswith(b"fLaC")
 
 
 def test_nan_is_refused_and_leaves_no_file(tmp_path):

@@ -36,6 +36,13 @@ def test_clipping_is_the_peers(numbers, soft, signal_key, count_key):
     assert levels.tolist() == numbers["levels"], "the caller's signal was written to"
 
 
+def test_lists_can_be_clipped():
+    for soft, expected in ((False, [1.0, -1.0, 0.5]), (True, np.tanh([2.0, -3.0, 0.5]))):
+        clipped, n_clipped = clip_signal([2.0, -3.0, 0.5], soft)
+        np.testing.assert_allclose(clipped, expected, rtol=1e-15)
+        assert n_clipped == (0 if soft else 2)
+
+
 def test_clipping_counts_all_channels_but_not_nan():
     clipped, n_clipped = clip_signal(np.array([[2.0, -2.0], [np.nan, 1.0]]))
     assert n_clipped == 2
@@ -99,6 +106,13 @@ def test_resampling_is_the_peers(numbers):
         )
 
 
+def test_resampling_in_three_dimensions_is_the_peers(numbers):
+    for case in numbers["resampled_in_3d"]:
+        resampled = resample(noise(9, (40, 2, 3)), 44100, 32000, case["method"])
+        assert resampled.shape[1:] == (2, 3)
+        np.testing.assert_allclose(resampled[::5], case["resampled_every_5th"], atol=1e-12)
+
+
 @pytest.mark.parametrize("method", ["soxr", "polyphase", "fft"])
 def test_resampled_tone_keeps_its_pitch_and_level(method):
     def tone(rate):
@@ -131,6 +145,7 @@ def test_integers_that_no_audio_file_has_become_floats():
         ((np.zeros(9), 44100, 0), "above 0 Hz"),
         ((np.zeros(9), -1, 44100), "above 0 Hz"),
         ((np.zeros((3, 3, 3)), 44100, 32000), r"\(3, 3, 3\)"),
+        ((np.float64(1), 44100, 32000, "fft"), r"\(\)"),
         ((np.zeros(9), 44100, 32000, "linear"), "'linear': choose soxr, polyphase or fft"),
     ],
 )

@@ -71,8 +71,13 @@ def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64
     -------
     HearingLoss
         Parameters of each band.
+
+    Raises
+    ------
+    ValueError
+        When the audiogram lacks a level that is needed; the message names the frequency.
     """
-    levels = audiogram.resample(AUDIOMETRIC_FREQUENCIES_HZ).levels
+    levels = audiogram.levels_for("HAAQI", AUDIOMETRIC_FREQUENCIES_HZ)
     loss_db = np.interp(centre_frequencies_hz, AUDIOMETRIC_FREQUENCIES_HZ, levels)
     loss_db = np.maximum(loss_db, 0.0)
     ratio = _healthy_compression_ratio()

@@ -11,7 +11,11 @@ from clarity.enhancer.nalr import NALR
 from clarity.evaluator.ear_model.alignment import audible_span
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.gammatone import centre_frequencies_hz
-from clarity.evaluator.ear_model.hearing_loss import HearingLoss, hearing_loss
+from clarity.evaluator.ear_model.hearing_loss import (
+    AUDIOMETRIC_FREQUENCIES_HZ,
+    HearingLoss,
+    hearing_loss,
+)
 from clarity.evaluator.ear_model.model import Comparison
 from clarity.evaluator.ear_model.quality import (
     HEALTHY_REFERENCE,
@@ -36,6 +40,9 @@ from clarity.utils.audiogram import AUDIOGRAM_REF, Audiogram
 logger = logging.getLogger(__name__)
 
 SEGMENT_MS = 16
+
+HAAQI_AUDIOGRAM_FREQUENCIES = AUDIOMETRIC_FREQUENCIES_HZ
+"""Frequencies in Hz at which HAAQI takes the audiogram, under the name that scripts import."""
 
 
 class SilentReferenceError(ValueError, IndexError):

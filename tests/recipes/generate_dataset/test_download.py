@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.generate_dataset import download as module
-from recipes.cad_icassp_2024.generate_dataset import fetching
+from recipes.cad_icassp_2024.generate_dataset import download as module, fetching
 from recipes.cad_icassp_2024.generate_dataset.download import download, main
 from tests.recipes.generate_dataset.record_server import RecordServer, make_archive, serving
 

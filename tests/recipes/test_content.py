@@ -148,6 +148,17 @@ def test_an_experiment_that_is_moved_is_known(tmp_path: Path, read: list[Path]) 
     assert len(read) == 1
 
 
+def test_a_disk_that_takes_no_digests_does_not_keep_anybody_from_reading(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", fails)
+    with closing(Contents(music.parent / "records")) as contents, contents.reading(music):
+        assert contents.digest(music) == sha256(b"one")
+
+
 def test_without_a_folder_nothing_is_written(tmp_path: Path, music: Path) -> None:
     with closing(Contents()) as contents:
         contents.digest(music)

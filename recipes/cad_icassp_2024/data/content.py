@@ -102,9 +102,8 @@ class Contents:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Remember what has been written, if the disk lets it; without that it is read again."""
-        with contextlib.suppress(OSError):
-            self._remember_written()
+        """Remember what has been written, and close this process's file."""
+        self._remember_written()
         if self._journal is not None:
             self._journal.close()
 
@@ -195,13 +194,14 @@ class Contents:
         return remembered
 
     def _remember(self, files: dict[Path, tuple[_Version, str]], seen_ns: int) -> None:
-        if self._journal is not None and files:
-            self._journal.append(
-                *(
-                    [self._name(path), version.size, version.mtime_ns, digest, seen_ns]
-                    for path, (version, digest) in files.items()
-                )
-            )
+        if self._journal is None or not files:
+            return
+        lines = (
+            [self._name(path), version.size, version.mtime_ns, digest, seen_ns]
+            for path, (version, digest) in files.items()
+        )
+        with contextlib.suppress(OSError):  # what a disk does not take is read again next time
+            self._journal.append(*lines)
 
     def _remember_written(self) -> None:
         """Remember written files that have not been touched since, once they have settled."""

@@ -151,7 +151,7 @@ def test_an_experiment_that_is_moved_is_known(tmp_path: Path, read: list[Path]) 
 def test_a_disk_that_takes_no_digests_does_not_keep_anybody_from_reading(
     music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "mkdir", fails)

@@ -16,6 +16,11 @@ import numpy as np
 
 from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, read_stereo
+from recipes.cad_icassp_2024.data.consistency import (
+    note_equal_folders,
+    note_equal_ids,
+    note_unknown_pairs,
+)
 from recipes.cad_icassp_2024.data.content import Contents
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import Table, read_table
@@ -37,7 +42,6 @@ from recipes.cad_icassp_2024.data.schema import (
     SceneEntry,
     SongEntry,
     id_fault,
-    path_fault,
 )
 
 __all__ = [
@@ -126,14 +130,14 @@ class Dataset:
 
         scenes = _scenes(scene_entries, gains, positions, music, problems)
         listeners = {name: entry.listener(name) for name, entry in listener_entries.entries.items()}
-        _note_unknown_pairs(scene_listeners, scene_entries, listener_entries, problems)
+        note_unknown_pairs(scene_listeners, scene_entries, listener_entries, problems)
         pairs = tuple(
             Pair(scenes[scene_id], listeners[listener_id])
             for scene_id, listener_ids in scene_listeners.entries.items()
             for listener_id in listener_ids
             if scene_id in scenes and listener_id in listeners
         )
-        _note_equal_ids(pairs, scene_listeners.path, problems)
+        note_equal_ids(pairs, scene_listeners.path, problems)
         problems.raise_if_any(f"the metadata of split '{paths.split}' in {paths.metadata_dir}")
         names = (scene.mixture_id for scene in scenes.values())
         folders = {name: f"{paths.split}/{name}" for name in names}
@@ -259,52 +263,3 @@ def _scenes(
         scenes[scene_id] = Scene(scene_id, entry.music, position, entry.gain, gains_db)
     note_equal_folders(entries, problems)
     return scenes
-
-
-def note_equal_folders(scenes: Table[SceneEntry], problems: Problems) -> None:
-    """Note at-mic songs whose folders would have one name, and names that no folder can have.
-
-    A folder is named ``{song}-{head position}``: ``a-b`` at ``c`` and ``a`` at ``b-c`` are one.
-    """
-    first: dict[str, tuple[str, SceneEntry]] = {}
-    for scene_id, entry in scenes.entries.items():
-        name = mixture_id(entry.music, entry.head_loudspeaker_positions)
-        other_id, other = first.setdefault(name, (scene_id, entry))
-        if other.music != entry.music:
-            line = f"{scenes.path}: {other_id} and {scene_id} would share the folder '{name}'"
-            hint = "rename a song or a head position"
-            problems.add("equal folders", f"{line}, but not the song; {hint}")
-        fault = path_fault(name)
-        if fault is not None:
-            problems.add("song folder", f"{scenes.path}: {scene_id}: the folder {fault}")
-
-
-def _note_unknown_pairs(
-    scene_listeners: Table[list[str]],
-    scenes: Table[SceneEntry],
-    listeners: Table[ListenerEntry],
-    problems: Problems,
-) -> None:
-    """Note scenes and listeners that no file has, and scenes without listeners."""
-    for scene_id, listener_ids in scene_listeners.entries.items():
-        where = f"{scene_listeners.path}: {scene_id}"
-        if scenes.lacks(scene_id):
-            line = f"{where}: there is no such scene in {scenes.path}"
-            problems.add("unknown scene", f"{line}; remove it or add the scene")
-        for listener_id in listener_ids:
-            listeners.note_missing(listener_id, "listener", where, problems)
-    for scene_id in sorted(scenes.ids or ()):
-        if scene_listeners.lacks(scene_id):
-            line = f"{scene_listeners.path}: {scene_id}: has no listeners"
-            problems.add("no listeners", f"{line}; add them or remove the scene from {scenes.path}")
-
-
-def _note_equal_ids(pairs: Iterable[Pair], path: Path, problems: Problems) -> None:
-    """Note pairs whose files would have one name (``a_b`` with ``c``, ``a`` with ``b_c``)."""
-    first: dict[str, Pair] = {}
-    for pair in pairs:
-        other = first.setdefault(pair.id, pair)
-        if other is not pair:
-            line = f"{path}: {pair.scene.id} with {pair.listener.id} and {other.scene.id} with"
-            hint = "rename one of them"
-            problems.add("equal ids", f"{line} {other.listener.id} would share a file name; {hint}")

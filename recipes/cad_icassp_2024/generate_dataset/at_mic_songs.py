@@ -15,8 +15,8 @@ from recipes.cad_icassp_2024.data.audio_files import (
     SongFolders,
     song_problems,
 )
+from recipes.cad_icassp_2024.data.consistency import note_equal_folders
 from recipes.cad_icassp_2024.data.content import Contents, digest_of
-from recipes.cad_icassp_2024.data.dataset import note_equal_folders
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
 from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, find_on_disk

@@ -112,3 +112,12 @@ def adapted(command: str, root: Path) -> str:
         if "separator=" not in command and "generate" not in script:
             command += " separator=hpss"
     return command
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "recipes/cad_icassp_2024/README.md"]
+)
+def test_files_that_a_page_names_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", text):
+        assert ((ROOT / page).parent / link).exists(), link

@@ -37,10 +37,8 @@ _PATH_KEY = re.compile(r"path\.\w+|report\.output|separator\.(checkpoint|cache_d
 _PLAIN_VALUE = re.compile(r"[\w./:@%+\-\\,${}\[\]]*", re.ASCII)
 
 # A wheel carries config/ inside the recipe; in a checkout it is the folder at the top.
-_RECIPE = Path(__file__).resolve().parents[1]
-CONFIG_DIR = next(
-    folder for folder in (_RECIPE / "config", _RECIPE.parents[1] / "config") if folder.is_dir()
-)
+_PLACES = [Path(__file__).resolve().parents[level] / "config" for level in (1, 3)]
+CONFIG_DIR = next(folder for folder in _PLACES if folder.is_dir())
 
 # What to say of the operating system's errors that a user can do something about.
 _ADVICE = {

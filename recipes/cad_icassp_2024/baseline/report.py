@@ -8,25 +8,27 @@ if __name__ == "__main__":
     end_at_once_when_stopped()
 
 import logging
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from clarity.enhancer.nalr import NALR
+from clarity.separation.base import VDBO
+from clarity.utils.loudness import integrated_loudness
+from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
+from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.data.dataset import MIXTURE, DataPaths, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.reporting.figures import Plot
+from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots
 from recipes.cad_icassp_2024.reporting.page import Page, write_page
-from recipes.cad_icassp_2024.reporting.players import (
-    Extremes,
-    find_extremes,
-    write_players,
-)
-from recipes.cad_icassp_2024.reporting.plots import make_audiogram, make_plots
+from recipes.cad_icassp_2024.reporting.players import find_extremes, write_players
+from recipes.cad_icassp_2024.reporting.plots import report_plots
 from recipes.cad_icassp_2024.reporting.results import load_results
 from recipes.cad_icassp_2024.reporting.statistics import (
-    paired_differences,
+    differences_to_best,
     summarise,
     terminal_table,
 )
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 def report(config: DictConfig | Config) -> None:
     """Write the report of one experiment folder or several, and log a summary.
 
-    Plots and sounds lie beside the page, in ``{its name}_files``.
+    Plots and sounds are beside the page, in ``{its name}_files``.
 
     Parameters
     ----------
@@ -60,20 +62,34 @@ def report(config: DictConfig | Config) -> None:
     summaries = summarise(results.scores)
     extremes = [find_extremes(results, name) for name in results.separators]
     examples = [example for both in extremes for example in both.examples]
-    players = (
-        write_players(settings, results, examples, files / "audio") if settings.report.audio else {}
-    )
-    page = Page(
-        results=results,
-        summaries=summaries,
-        differences=paired_differences(results.scores),
-        plots=list(tqdm(make_plots(results, files), desc="plots", unit="plot", disable=None)),
-        extremes=extremes,
-        audiograms=_audiograms(extremes, files),
-        players=players,
-    )
+    audiograms = audiogram_plots(example.pair.listener for example in examples)
+    plots = report_plots(results)
+    for plot in tqdm([*plots, *audiograms.values()], desc="plots", unit="plot", disable=None):
+        plot.write_png(files)
+    players = {}
+    if settings.report.audio:
+        reference = partial(reference_for_listener, settings, dataset)
+        players = write_players(results, examples, files / "audio", settings.sample_rate, reference)
+    differences = differences_to_best(results.scores, summaries)
+    page = Page(results, summaries, differences, plots, extremes, audiograms, players)
     write_page(page, path)
     log.info("Mean HAAQI\n%s\nThe report: %s", terminal_table(summaries), path.resolve())
+
+
+def reference_for_listener(config: Config, dataset: Dataset, pair: Pair) -> np.ndarray:
+    """Return what the enhanced signal is compared with: the remix of the true stems, amplified.
+
+    Returns
+    -------
+    ndarray, shape (samples + nalr.nfir, 2)
+        Left ear, right ear, at ``sample_rate``.
+    """
+    rate = config.sample_rate
+    loudness_lufs = integrated_loudness(dataset.read_music(pair.scene, MIXTURE, rate), rate)
+    stems = ((name, dataset.read_music(pair.scene, name, rate)) for name in VDBO)
+    remix = remix_to_loudness(stems, pair.scene.gains_db, loudness_lufs, rate)
+    nalr = NALR(config.nalr.nfir, config.nalr.sample_rate)
+    return process_remix_for_listener(remix, nalr, None, pair.listener)
 
 
 def report_folders(config: Config) -> list[Path]:
@@ -90,13 +106,6 @@ def report_file(config: Config) -> Path:
             raise RecipeError(f"report.output={config.report.output}: must be a file *.html")
         return path
     return report_folders(config)[0] / "report.html"
-
-
-def _audiograms(extremes: Sequence[Extremes], folder: Path) -> dict[str, Plot]:
-    """Draw the audiogram of every listener who is shown, once."""
-    shown = [example.pair.listener for both in extremes for example in both.examples]
-    listeners = {listener.id: listener for listener in shown}
-    return {name: make_audiogram(listener, folder) for name, listener in listeners.items()}
 
 
 def main() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +77,7 @@ PAPER = Style(
     dots=("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8"),
 )
 
-# Stand-ins that `svg_markup` turns into the page's CSS variables; no figure has these otherwise.
+# Stand-ins that `Plot.svg` turns into the page's CSS variables; no figure has these otherwise.
 _VARIABLES = {
     "#010203": "--ink",
     "#010204": "--muted",
@@ -104,15 +106,7 @@ def marker(index: int) -> str:
 
 @dataclass(frozen=True)
 class Mark:
-    """How the page marks a separator.
-
-    Attributes
-    ----------
-    colour : str
-        As CSS.
-    glyph : str
-        The mark that stands for it in the plots.
-    """
+    """How the page marks a separator: a CSS colour, and the mark's shape as a character."""
 
     colour: str
     glyph: str
@@ -123,9 +117,6 @@ def page_mark(index: int) -> Mark:
     return Mark(f"var({_VARIABLES[SCREEN.colour(index)]})", MARKERS[marker(index)])
 
 
-Draw = Callable[[Style], Figure]
-
-
 @dataclass(frozen=True)
 class Plot:
     """A figure of the page.
@@ -133,78 +124,58 @@ class Plot:
     Attributes
     ----------
     name : str
-        Name of its PNG file, without the suffix.
+        Name of its PNG file, without the suffix; unique in the page.
     title, caption : str
         What stands above and below it.
     alternative : str
         What it shows, for those who cannot see it.
-    svg : Markup
-        The figure itself.
+    draw : callable
+        Returns the figure in a given style.
     """
 
     name: str
     title: str
     caption: str
     alternative: str
-    svg: Markup
+    draw: Callable[[Style], Figure]
 
+    def write_png(self, folder: Path) -> None:
+        """Write the figure as PNG on white, whole or not at all."""
+        with _drawing(), atomic_path(folder / f"{self.name}.png") as temporary:
+            figure = self.draw(PAPER)
+            figure.savefig(temporary, dpi=DPI, facecolor=PAPER.ground, metadata={"Software": None})
 
-def make_plot(
-    name: str, title: str, caption: str, alternative: str, draw: Draw, folder: Path
-) -> Plot:
-    """Draw a figure for the page and write it as PNG.
+    def svg(self) -> Markup:
+        """Return the figure as an SVG element to stand in the page.
 
-    Parameters
-    ----------
-    name, title, caption, alternative : str
-        As for `Plot`.
-    draw : callable
-        Returns the figure in a given style.
-    folder : Path
-        Where the PNG goes.
-    """
-    write_png(draw, folder / f"{name}.png")
-    return Plot(name, title, caption, alternative, svg_markup(draw, name, alternative))
-
-
-def write_png(draw: Draw, path: Path) -> None:
-    """Write a figure as PNG on white, whole or not at all."""
-    with mpl.rc_context(_SETTINGS), atomic_path(path) as temporary:
-        draw(PAPER).savefig(temporary, dpi=DPI, facecolor=PAPER.ground, metadata={"Software": None})
-
-
-def svg_markup(draw: Draw, name: str, alternative: str) -> Markup:
-    """Return a figure as an SVG element to stand in the page.
-
-    Its colours follow the page, and its ids begin with its name, so that several of them get along
-    in one page. The same figure gives the same text.
-
-    Parameters
-    ----------
-    draw : callable
-        Returns the figure in a given style.
-    name : str
-        Unique in the page.
-    alternative : str
-        What the figure shows, for screen readers.
-    """
-    buffer = io.StringIO()
-    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}):
-        draw(SCREEN).savefig(
-            buffer,
-            format="svg",
-            dpi=DPI,
-            transparent=True,
-            metadata={"Date": None, "Creator": None},
+        Its colours follow the page, and its ids begin with its name, so that several of them get
+        along in one page. The same figure gives the same text.
+        """
+        buffer = io.StringIO()
+        with _drawing(self.name):
+            self.draw(SCREEN).savefig(
+                buffer,
+                format="svg",
+                dpi=DPI,
+                transparent=True,
+                metadata={"Date": None, "Creator": None},
+            )
+        text = _with_own_ids(_with_page_style(buffer.getvalue()), self.name)
+        view_box = re.search(r'viewBox="([^"]*)"', text)
+        assert view_box is not None
+        opening = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            f'viewBox="{view_box[1]}" role="img" aria-label="{escape(self.alternative)}">'
         )
-    text = _with_own_ids(_with_page_style(buffer.getvalue()), name)
-    view_box = re.search(r'viewBox="([^"]*)"', text)
-    assert view_box is not None
-    opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="{view_box[1]}" role="img" aria-label="{escape(alternative)}">'
-    )
-    return Markup(opening + text.partition(">")[2])
+        return Markup(opening + text.partition(">")[2])
+
+
+@contextmanager
+def _drawing(salt: str | None = None) -> Iterator[None]:
+    """Draw with the page's settings; what the font lacks is a box in the PNG, not a warning."""
+    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": salt}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from")
+        yield
 
 
 def _with_page_style(text: str) -> str:
@@ -238,7 +209,7 @@ def new_figure(
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
 
 
-def dress(axes: Axes, style: Style, x_label: str, y_label: str, grid: str = "both") -> None:
+def style_axes(axes: Axes, style: Style, x_label: str, y_label: str, grid: str = "both") -> None:
     """Label axes and give them the colours of a style."""
     axes.set_xlabel(x_label, color=style.ink)
     axes.set_ylabel(y_label, color=style.ink)

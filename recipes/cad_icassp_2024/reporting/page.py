@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ from markupsafe import Markup
 from clarity import __version__
 from clarity.separation.base import VDBO
 from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.reporting.audiograms import (
+    AUDIOGRAM_SIZE,
+    pure_tone_average,
+    severity_label,
+)
 from recipes.cad_icassp_2024.reporting.figures import Plot, anchor, page_mark
 from recipes.cad_icassp_2024.reporting.players import Extremes, Players
-from recipes.cad_icassp_2024.reporting.plots import AUDIOGRAM_SIZE, severity_label
-from recipes.cad_icassp_2024.reporting.results import Results, pure_tone_average
+from recipes.cad_icassp_2024.reporting.results import Results
 from recipes.cad_icassp_2024.reporting.statistics import PairedDifference, Summary
 from recipes.cad_icassp_2024.reporting.verdict import method, share_text, verdict
 
@@ -30,27 +34,14 @@ Table = dict[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page shows.
-
-    Attributes
-    ----------
-    results : Results
-    summaries : sequence of Summary
-    differences : sequence of PairedDifference
-    plots : sequence of Plot
-    extremes : sequence of Extremes
-    audiograms : dict of str to Plot
-        By listener.
-    players : Players
-        Empty without sounds.
-    """
+    """All that the page shows; `audiograms` are by listener, `players` are empty without sounds."""
 
     results: Results
     summaries: Sequence[Summary]
     differences: Sequence[PairedDifference]
     plots: Sequence[Plot]
     extremes: Sequence[Extremes]
-    audiograms: dict[str, Plot]
+    audiograms: Mapping[str, Plot]
     players: Players
 
 
@@ -62,20 +53,6 @@ def write_page(page: Page, path: Path) -> None:
     page : Page
     path : Path
         The HTML file; players are linked to relative to its folder.
-    """
-    text = render(page, path.parent)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def render(page: Page, folder: Path) -> str:
-    """Return the page as HTML.
-
-    Parameters
-    ----------
-    page : Page
-    folder : Path
-        Where it will lie.
     """
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
@@ -89,15 +66,14 @@ def render(page: Page, folder: Path) -> str:
         "gains": gains_text,
         "pta": pure_tone_average,
         "severity": severity_label,
-        "link": lambda file: quote(Path(os.path.relpath(file, folder)).as_posix()),
+        "link": lambda file: quote(Path(os.path.relpath(file, path.parent)).as_posix()),
         "anchor": anchor,
         "rate": rate_text,
         "share": share_text,
     }
-    marks = {name: page_mark(index) for index, name in enumerate(page.results.separators)}
-    return environment.get_template("report.html.j2").render(
+    text = environment.get_template("report.html.j2").render(
         page=page,
-        marks=marks,
+        marks={name: page_mark(index) for index, name in enumerate(page.results.separators)},
         verdict=verdict(page.summaries, page.differences),
         method=method(page.summaries),
         songs=song_table(page.results),
@@ -107,19 +83,16 @@ def render(page: Page, folder: Path) -> str:
         script=_asset("report.js"),
         version=__version__,
     )
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _asset(name: str) -> Markup:
     return Markup((ASSETS / name).read_text(encoding="utf-8"))
 
 
-def gains_text(gains_db: Any) -> str:
-    """Return the requested gains in words: ``vocals +6 dB``; stems that stay are left out.
-
-    Parameters
-    ----------
-    gains_db : mapping of str to float
-    """
+def gains_text(gains_db: Mapping[str, float]) -> str:
+    """Return the requested gains in words: ``vocals +6 dB``; stems that stay are left out."""
     parts = [f"{stem} {gains_db[stem]:+g}" for stem in VDBO if gains_db[stem]]
     return f"{', '.join(parts)} dB".replace("-", "\N{MINUS SIGN}") if parts else "none"
 
@@ -132,12 +105,7 @@ def rate_text(rate: float) -> str:
 
 
 def song_table(results: Results) -> Table:
-    """Return the rows of the table of songs: pairs and mean score of every separator.
-
-    Parameters
-    ----------
-    results : Results
-    """
+    """Return the rows of the table of songs: pairs and mean score of every separator."""
     names = results.separators
     grouped = results.scores.groupby(["song", "separator"])["score"]
     means = grouped.mean().unstack()[names]
@@ -151,12 +119,7 @@ def song_table(results: Results) -> Table:
 
 
 def pair_table(results: Results) -> Table:
-    """Return the rows of the table of pairs.
-
-    Parameters
-    ----------
-    results : Results
-    """
+    """Return the rows of the table of pairs."""
     scores = results.scores
     gains = {name: gains_text(scene.gains_db) for name, scene in results.dataset.scenes.items()}
     table = pd.DataFrame(

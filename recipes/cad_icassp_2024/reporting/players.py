@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 from tqdm import tqdm
 
-from clarity.enhancer.nalr import NALR
-from clarity.separation.base import VDBO
 from clarity.utils.file_io import atomic_path
 from clarity.utils.flac_encoder import save_flac_signal
-from clarity.utils.loudness import integrated_loudness
-from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
-from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair, Scene
+from recipes.cad_icassp_2024.data.dataset import MIXTURE, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting.results import Results
-from recipes.cad_icassp_2024.runs.config import Config
-
-log = logging.getLogger(__name__)
 
 N_SHOWN = 10
 FULL_SCALE = (-32768, 32767)
@@ -58,14 +49,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Extremes:
-    """The pairs at both ends of a separator's scores.
-
-    Attributes
-    ----------
-    separator : str
-    worst, best : tuple of Example
-        The lowest score first; the highest score first. No pair is in both.
-    """
+    """The pairs at both ends of a separator's scores, the outermost first; none is in both."""
 
     separator: str
     worst: tuple[Example, ...]
@@ -86,7 +70,6 @@ class Player:
     label : str
         What is to be heard.
     file : Path
-        Where it lies.
     gain_db : float
         How much softer or louder than the original the file is, in dB.
     """
@@ -101,7 +84,7 @@ Players = dict[tuple[str, str], list[Player]]
 
 
 def clipping_rate(path: Path) -> float | None:
-    """Return the share of a 16-bit file's samples that lie at full scale, in all channels.
+    """Return the share of a 16-bit file's samples that are at full scale, in all channels.
 
     Parameters
     ----------
@@ -136,10 +119,6 @@ def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> E
     separator : str
     n_shown : int
         How many of each; fewer when there are not twice as many pairs.
-
-    Returns
-    -------
-    Extremes
     """
     rows = results.of(separator).sort_values("score", kind="stable")
     n_worst = min(n_shown, len(rows) // 2)
@@ -159,76 +138,53 @@ def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> E
 
 
 def write_players(
-    config: Config, results: Results, examples: Sequence[Example], folder: Path
+    results: Results,
+    examples: Sequence[Example],
+    folder: Path,
+    sample_rate: int,
+    reference: Callable[[Pair], np.ndarray],
 ) -> Players:
-    """Write what can be listened to of each example.
+    """Write what can be listened to of each example: reference, mixture and enhanced signal.
 
     Parameters
     ----------
-    config : Config
-        Rates and the NAL-R filter, as in the evaluation.
     results : Results
     examples : sequence of Example
     folder : Path
         Where the files go.
-
-    Returns
-    -------
-    dict
-        Reference, mixture and enhanced signal, by separator and `Pair.id`.
+    sample_rate : int
+        Of mixtures and references in Hz.
+    reference : callable
+        Returns what the enhanced signal of a pair is compared with, shape (samples, 2).
 
     Raises
     ------
     RecipeError
         When music is missing.
     """
-    dataset, rate = results.dataset, config.sample_rate
     written: dict[Path, Player] = {}
+
+    def player(file: str, label: str, signal: Callable[[], np.ndarray]) -> Player:
+        path = folder / file
+        if path not in written:
+            written[path] = _write(path, signal(), sample_rate, label)
+        return written[path]
+
     players: Players = {}
     for example in tqdm(examples, desc="audio", unit="pair", disable=None):
-        pair = example.pair
-        reference = folder / f"{pair.id}_reference.flac"
-        mixture = folder / f"{pair.scene.id}_mixture.flac"
-        if reference not in written:
-            signal = reference_for_listener(config, dataset, pair)
-            written[reference] = _write(reference, signal, rate, "reference")
-        if mixture not in written:
-            signal = dataset.read_music(pair.scene, MIXTURE, rate)
-            written[mixture] = _write(mixture, signal, rate, "mixture")
-        players[example.separator, pair.id] = [written[reference], written[mixture]]
+        pair, scene = example.pair, example.pair.scene
+        mixture = partial(results.dataset.read_music, scene, MIXTURE, sample_rate)
+        shown = players[example.separator, pair.id] = [
+            player(f"{pair.id}_reference.flac", "reference", partial(reference, pair)),
+            player(f"{scene.id}_mixture.flac", "mixture", mixture),
+        ]
         if example.signal_file.is_file():
             number = results.separators.index(example.separator) + 1
             enhanced = folder / f"{pair.id}_enhanced_{number}.flac"
             with atomic_path(enhanced) as temporary:
                 shutil.copyfile(example.signal_file, temporary)
-            players[example.separator, pair.id].append(Player("enhanced", enhanced))
+            shown.append(Player("enhanced", enhanced))
     return players
-
-
-def reference_for_listener(config: Config, dataset: Dataset, pair: Pair) -> npt.NDArray[np.float64]:
-    """Return what the enhanced signal is compared with: the remix of the true stems, amplified.
-
-    Parameters
-    ----------
-    config : Config
-    dataset : Dataset
-    pair : Pair
-
-    Returns
-    -------
-    ndarray, shape (samples + nalr.nfir, 2)
-        Left ear, right ear, at ``sample_rate``.
-    """
-    remix = _true_remix(config, dataset, pair.scene)
-    nalr = NALR(config.nalr.nfir, config.nalr.sample_rate)
-    return process_remix_for_listener(remix, nalr, None, pair.listener)
-
-
-def _true_remix(config: Config, dataset: Dataset, scene: Scene) -> npt.NDArray[np.float64]:
-    rate = config.sample_rate
-    loudness_lufs = integrated_loudness(dataset.read_music(scene, MIXTURE, rate), rate)
-    stems = ((name, dataset.read_music(scene, name, rate)) for name in VDBO)
-    return remix_to_loudness(stems, scene.gains_db, loudness_lufs, rate)
 
 
 def _write(path: Path, signal: np.ndarray, sample_rate: int, label: str) -> Player:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from clarity.separation.base import VDBO
-from clarity.utils.audiogram import Audiogram, Listener
+from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import (
     SCORE_COLUMNS,
     Batch,
@@ -26,10 +26,7 @@ log = logging.getLogger(__name__)
 
 EARS = ("left", "right")
 NUMBERS = ("left_score", "right_score", "score")
-
-PURE_TONE_FREQUENCIES_HZ = (500.0, 1000.0, 2000.0, 4000.0)
-"""Frequencies of the pure-tone average (World Health Organization, World Report on
-Hearing, 2021)."""
+SCORE_RANGE = (-1.0, 1.1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Results:
         ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in dB HL,
         ``left_severity`` and ``right_severity``; the requested gain of each stem in dB.
     n_left_out : int
-        Rows without a number for a score.
+        Rows whose scores are none: no number, or outside of `SCORE_RANGE`.
     """
 
     dataset: Dataset
@@ -84,19 +81,6 @@ class Results:
         return pd.concat(parts, ignore_index=True)
 
 
-def pure_tone_average(audiogram: Audiogram) -> float:
-    """Return the mean level at 0.5, 1, 2 and 4 kHz in dB HL.
-
-    Frequencies that were not measured are interpolated, as `Audiogram.resample` does it.
-
-    Parameters
-    ----------
-    audiogram : Audiogram
-        Of one ear.
-    """
-    return float(audiogram.resample(PURE_TONE_FREQUENCIES_HZ).levels.mean())
-
-
 def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     """Read the scores of experiments and look their pairs up in the metadata.
 
@@ -123,10 +107,14 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     scores = pd.concat(
         [table.assign(separator=name) for name, table in tables.items()], ignore_index=True
     )
-    complete = scores.loc[np.isfinite(scores[list(NUMBERS)].to_numpy()).all(axis=1)]
+    complete = scores[scores[list(NUMBERS)].apply(lambda x: x.between(*SCORE_RANGE)).all(axis=1)]
     n_left_out = len(scores) - len(complete)
     if n_left_out:
-        log.warning("%d rows have no number for a score and are left out", n_left_out)
+        log.warning(
+            "%d rows are left out: their scores are no numbers from %g to %g",
+            n_left_out,
+            *SCORE_RANGE,
+        )
     empty = [name for name in experiments if name not in set(complete["separator"])]
     if empty:
         path = experiments[empty[0]].scores_file(Batch())
@@ -136,21 +124,18 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
 
 def _named(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
     """Name experiments after their separators, and after their folders where two have one name."""
-    models = []
+    labels = []
     for experiment in experiments:
         settings = experiment.record("enhance") or {}
-        models.append(str(settings.get("separator.model", experiment.folder.resolve().name)))
-    count = Counter(models)
-    names = Counter(
-        (model, experiment.folder.name)
-        for model, experiment in zip(models, experiments, strict=True)
-    )
+        model = str(settings.get("separator.model", experiment.folder.resolve().name))
+        labels.append(
+            (model, f"{model} ({experiment.folder.name})", f"{model} ({experiment.folder})")
+        )
+    count = Counter(name for names in labels for name in set(names))
     named: dict[str, Experiment] = {}
-    for model, experiment in zip(models, experiments, strict=True):
-        folder = experiment.folder
-        shown = folder.name if names[model, folder.name] == 1 else folder
-        name = model if count[model] == 1 else f"{model} ({shown})"
-        if name in named:
+    for experiment, names in zip(experiments, labels, strict=True):
+        name = next((name for name in names if count[name] == 1), None)
+        if name is None:
             raise RecipeError(f"{experiment.folder} is given twice: correct report.folders")
         named[name] = experiment
     return named

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 CONFIDENCE = 0.95
 CONFIDENCE_LABEL = f"{100 * CONFIDENCE:.0f}\N{NO-BREAK SPACE}%"
@@ -20,18 +20,18 @@ SEED = 20240414
 MIN_SONGS = 10
 """With fewer songs than this, pairs are drawn instead of songs: see `resampling_units`."""
 
+CEILING = "oracle"
+"""The separator that is given the true stems: what others are measured against, not a rival."""
+
+BASELINE = "passthrough"
+"""No separation at all: the line to beat, not a rival either."""
+
 _BLOCK = 2_000_000  # draws held in memory at a time
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval.
-
-    Attributes
-    ----------
-    low, high : float
-        Its ends; NaN when a single observation tells nothing of the spread.
-    """
+    """A confidence interval; its ends are NaN when one observation tells nothing of the spread."""
 
     low: float
     high: float
@@ -105,86 +105,8 @@ class PairedDifference:
         return self.interval.low > 0 or self.interval.high < 0
 
 
-def bootstrap_means(
-    values: npt.ArrayLike,
-    rng: np.random.Generator,
-    groups: Sequence[object] | npt.NDArray[np.generic] | None = None,
-    n_resamples: int = N_RESAMPLES,
-) -> npt.NDArray[np.float64]:
-    """Draw samples with replacement and return the mean of each.
-
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        The observations, at least one.
-    rng : Generator
-        Where the draws come from.
-    groups : sequence, shape (n,), optional
-        The group of each observation; whole groups are drawn. Default: each is its own group.
-    n_resamples : int
-        How many samples to draw.
-
-    Returns
-    -------
-    ndarray, shape (n_resamples,)
-
-    Raises
-    ------
-    ValueError
-        When there is no observation.
-
-    References
-    ----------
-    B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993,
-    chapter 6; groups: A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application",
-    Cambridge University Press, 1997, section 3.8.
-    """
-    observations = np.asarray(values, dtype=np.float64)
-    if observations.size == 0:
-        raise ValueError("there is nothing to draw from")
-    labels = np.arange(observations.size) if groups is None else pd.factorize(np.asarray(groups))[0]
-    sizes = np.bincount(labels).astype(np.float64)
-    # Sums of what lies off the mean: equal observations then give it back without rounding.
-    centre = observations.mean()
-    sums = np.bincount(labels, weights=observations - centre)
-    means = np.empty(n_resamples)
-    block = max(1, _BLOCK // sizes.size)
-    for start in range(0, n_resamples, block):
-        stop = min(start + block, n_resamples)
-        drawn = rng.integers(sizes.size, size=(stop - start, sizes.size), dtype=np.int32)
-        means[start:stop] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    return centre + means
-
-
-def bootstrap_interval(
-    values: npt.ArrayLike,
-    rng: np.random.Generator,
-    groups: Sequence[object] | npt.NDArray[np.generic] | None = None,
-    confidence: float = CONFIDENCE,
-    n_resamples: int = N_RESAMPLES,
-) -> Interval:
-    """Return the percentile interval of the mean (Efron and Tibshirani 1993, chapter 13).
-
-    Parameters
-    ----------
-    values, rng, groups, n_resamples
-        As for `bootstrap_means`.
-    confidence : float
-        Coverage, 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        When there is no observation.
-    """
-    means = bootstrap_means(values, rng, groups, n_resamples)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, (tail, 1 - tail))
-    return Interval(float(low), float(high))
-
-
-def resampling_units(songs: pd.Series) -> npt.NDArray[np.generic] | None:
-    """Return what to draw as a whole: songs, or None for single pairs when songs are too few.
+def resampling_units(songs: pd.Series) -> npt.NDArray[np.int64]:
+    """Return the number of the unit to which each score belongs, from 0: its song, or itself.
 
     The pairs of a song share its music, so their scores are alike; drawing them one by one makes
     intervals too narrow. Fewer than `MIN_SONGS` songs cannot stand for others, though: then the
@@ -195,14 +117,45 @@ def resampling_units(songs: pd.Series) -> npt.NDArray[np.generic] | None:
     songs : Series, shape (n,)
         The song of each score.
     """
-    return songs.to_numpy(dtype=str) if songs.nunique() >= MIN_SONGS else None
+    numbers, names = pd.factorize(songs)
+    return numbers if len(names) >= MIN_SONGS else np.arange(len(songs))
 
 
-def mean_interval(scores: pd.Series, songs: pd.Series) -> Interval:
-    """Return the interval of a mean score, with `SEED` and over `resampling_units`."""
+def mean_interval(scores: pd.Series, songs: pd.Series, n_resamples: int = N_RESAMPLES) -> Interval:
+    """Return the percentile bootstrap interval of a mean score, with `SEED`.
+
+    Parameters
+    ----------
+    scores, songs : Series, shape (n,)
+        The scores, and the song of each; `resampling_units` are drawn.
+    n_resamples : int
+        How many samples to draw.
+
+    References
+    ----------
+    B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993,
+    chapter 13; units: A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application",
+    Cambridge University Press, 1997, section 3.8.
+    """
     if len(scores) < 2:
         return Interval(math.nan, math.nan)
-    return bootstrap_interval(scores, np.random.default_rng(SEED), resampling_units(songs))
+    units = resampling_units(songs)
+    values = scores.to_numpy(dtype=np.float64)
+    # Sums of the distances from the mean: equal scores then give it back without rounding.
+    sums = np.bincount(units, weights=values - values.mean())
+    sizes = np.bincount(units).astype(np.float64)
+    found = stats.bootstrap(
+        (sums, sizes),
+        lambda sums, sizes, axis: sums.sum(axis=axis) / sizes.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=n_resamples,
+        batch=max(1, _BLOCK // sums.size),
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return Interval(float(values.mean() + found.low), float(values.mean() + found.high))
 
 
 def summarise(scores: pd.DataFrame) -> list[Summary]:
@@ -229,35 +182,43 @@ def summarise(scores: pd.DataFrame) -> list[Summary]:
     return sorted(summaries, key=lambda summary: -summary.mean)
 
 
-def paired_differences(scores: pd.DataFrame) -> list[PairedDifference]:
-    """Compare every two separators on the pairs that both have; those without any are left out.
+def rivals(summaries: Sequence[Summary]) -> list[Summary]:
+    """Return the separators that compete: all but the ceiling and the line to beat, if any do."""
+    marks = (CEILING, BASELINE)
+    return [summary for summary in summaries if summary.separator not in marks] or list(summaries)
+
+
+def differences_to_best(
+    scores: pd.DataFrame, summaries: Sequence[Summary]
+) -> list[PairedDifference]:
+    """Compare the best of the `rivals` with every other separator, on the pairs that both have.
 
     Parameters
     ----------
     scores : DataFrame
         As `reporting.results.Results.scores`.
+    summaries : sequence of Summary
+        As `summarise` returns them.
 
     Returns
     -------
     list of PairedDifference
         Each with the separator that is higher on their common pairs as the first; in the order of
-        the means.
+        the means. Separators without a pair in common with the best are left out.
     """
     table = scores.pivot(index=["song", "scene", "listener"], columns="separator", values="score")
+    best = rivals(summaries)[0].separator
     differences = []
-    means = scores.groupby("separator", sort=False)["score"].mean()
-    for one, other in combinations(means.sort_values(ascending=False, kind="stable").index, 2):
-        values = (table[one] - table[other]).dropna()
+    for other in (summary.separator for summary in summaries if summary.separator != best):
+        values = (table[best] - table[other]).dropna()
         if values.empty:
             continue
-        first, second, values = (
-            (one, other, values) if values.mean() >= 0 else (other, one, -values)
-        )
+        is_higher = values.mean() >= 0
+        values = values if is_higher else -values
         songs = values.index.get_level_values("song").to_series()
         differences.append(
             PairedDifference(
-                first=str(first),
-                second=str(second),
+                *((best, other) if is_higher else (other, best)),
                 n_pairs=len(values),
                 mean=float(values.mean()),
                 interval=mean_interval(values, songs),
@@ -268,12 +229,7 @@ def paired_differences(scores: pd.DataFrame) -> list[PairedDifference]:
 
 
 def terminal_table(summaries: Sequence[Summary]) -> str:
-    """Return a table of the summaries for the terminal.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-    """
+    """Return a table of the summaries for the terminal."""
     width = max(len("separator"), *(len(summary.separator) for summary in summaries))
     lines = [
         f"{'separator':<{width}}   pairs    mean   95 % interval   median    left   right",

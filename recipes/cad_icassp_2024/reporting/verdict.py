@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recipes.cad_icassp_2024.reporting.statistics import (
+    BASELINE,
+    CEILING,
     CONFIDENCE_LABEL,
     MIN_SONGS,
     PairedDifference,
     Summary,
+    rivals,
 )
-
-CEILING = "oracle"
-"""The separator that is given the true stems: what others are measured against, not a rival."""
 
 
 def verdict(summaries: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
-    """Return the answer in one to three sentences, the first of which is the headline.
+    """Return the answer in one to four sentences, the first of which is the headline.
 
     Parameters
     ----------
     summaries : sequence of Summary
         The highest mean first.
     differences : sequence of PairedDifference
+        Those to the best.
     """
-    rivals = [summary for summary in summaries if summary.separator != CEILING] or list(summaries)
-    sentences = _alone(rivals[0]) if len(rivals) == 1 else _ranked(rivals, differences)
-    ceiling = [summary for summary in summaries if summary not in rivals]
-    if ceiling:
-        sentences.append(_distance(ceiling[0].separator, rivals[0].separator, differences))
+    competing = rivals(summaries)
+    best = competing[0].separator
+    sentences = _alone(competing[0]) if len(competing) == 1 else _ranked(competing, differences)
+    others = {summary.separator for summary in summaries if summary not in competing}
+    if CEILING in others:
+        sentences.append(_to_ceiling(best, differences))
+    if BASELINE in others:
+        sentences.append(_to_baseline(best, differences))
     return sentences
 
 
@@ -41,12 +45,13 @@ def _alone(summary: Summary) -> list[str]:
     ]
 
 
-def _ranked(rivals: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
-    one, other = rivals[0].separator, rivals[1].separator
+def _ranked(competing: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
+    one, other = competing[0].separator, competing[1].separator
     found = _between(one, other, differences)
     if found is None:
         return [
-            f"{one} has the highest mean, {rivals[0].mean:.3f}, but shares no pair with {other}.",
+            f"{one} has the highest mean, {competing[0].mean:.3f}, but shares no pair with "
+            f"{other}.",
             "Separators can be compared only on the same scenes and listeners.",
         ]
     lead = f"{found.mean:.3f} above {found.second}"
@@ -57,33 +62,43 @@ def _ranked(rivals: Sequence[Summary], differences: Sequence[PairedDifference]) 
     if not found.interval.is_known:
         return [
             "One common pair cannot tell which separator is best.",
-            f"On it, {found.first} lies {lead}.",
+            f"On it, {found.first} is {lead}.",
         ]
     if not found.is_clear:
         return [
             "No separator is clearly best.",
-            f"{found.first} lies {lead} ({sureness}), but the interval takes in zero.",
+            f"{found.first} is {lead} ({sureness}), but the interval takes in zero.",
         ]
     higher = f"{found.first} scores higher in {share_text(found.share_higher)} of them."
     if found.first != one:
         return [
             f"{one} has the highest mean, but {found.first} is better where both have scores.",
-            f"There it lies {lead} ({sureness}). {higher}",
+            f"There it is {lead} ({sureness}). {higher}",
         ]
     return [f"{one} is best, {lead}.", f"The difference is measured {sureness}. {higher}"]
 
 
-def _distance(ceiling: str, best: str, differences: Sequence[PairedDifference]) -> str:
-    found = _between(ceiling, best, differences)
+def _to_ceiling(best: str, differences: Sequence[PairedDifference]) -> str:
+    found = _between(CEILING, best, differences)
     if found is None:
-        return f"The {ceiling} has no pair in common with {best}."
+        return f"The {CEILING} has no pair in common with {best}."
     span = found.interval.text()
-    if found.first != ceiling:
-        return f"{best} lies {found.mean:.3f} ({span}) above the {ceiling}, the supposed ceiling."
+    if found.first != CEILING:
+        return f"{best} is {found.mean:.3f} ({span}) above the {CEILING}, the supposed ceiling."
     return (
-        f"The {ceiling}, which is given the true stems and marks the ceiling, "
-        f"lies {found.mean:.3f} ({span}) above {best}."
+        f"The {CEILING}, which is given the true stems and marks the ceiling, "
+        f"is {found.mean:.3f} ({span}) above {best}."
     )
+
+
+def _to_baseline(best: str, differences: Sequence[PairedDifference]) -> str:
+    found = _between(BASELINE, best, differences)
+    if found is None:
+        return f"The {BASELINE} has no pair in common with {best}."
+    amount = f"{found.mean:.3f} ({found.interval.text()})"
+    if found.first == BASELINE:
+        return f"No separation at all ({BASELINE}), the line to beat, is {amount} above {best}."
+    return f"{best} is {amount} above no separation at all ({BASELINE}), the line to beat."
 
 
 def _between(
@@ -94,13 +109,7 @@ def _between(
 
 
 def share_text(share: float) -> str:
-    """Return a share as a percentage; all and none are said of all and none only.
-
-    Parameters
-    ----------
-    share : float
-        From 0 to 1.
-    """
+    """Return a share from 0 to 1 as a percentage; all and none are said of all and none only."""
     percent = 100 * share
     if 0 < percent < 1 or 99 < percent < 100:
         return f"{'under 1' if percent < 1 else 'over 99'}\N{NO-BREAK SPACE}%"
@@ -112,12 +121,7 @@ def _pairs(count: int) -> str:
 
 
 def method(summaries: Sequence[Summary]) -> str:
-    """Return what the intervals are, and what they are not.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-    """
+    """Return what the intervals are, and what they are not."""
     n_songs = min(summary.n_songs for summary in summaries)
     intervals = f"Intervals are {CONFIDENCE_LABEL} bootstrap intervals"
     if n_songs >= MIN_SONGS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,22 +19,14 @@ from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram
 from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
 from recipes.cad_icassp_2024.baseline.remix import apply_gains, remix_stems
-from recipes.cad_icassp_2024.baseline.report import report, report_file
+from recipes.cad_icassp_2024.baseline.report import reference_for_listener, report, report_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.reporting.figures import PAPER, svg_markup
+from recipes.cad_icassp_2024.reporting import plots
+from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots, pure_tone_average
+from recipes.cad_icassp_2024.reporting.figures import PAPER
 from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
-from recipes.cad_icassp_2024.reporting.players import (
-    clipping_rate,
-    find_extremes,
-    reference_for_listener,
-)
-from recipes.cad_icassp_2024.reporting.plots import (
-    draw_audiogram,
-    draw_gain,
-    draw_left_right,
-    draw_severity,
-)
-from recipes.cad_icassp_2024.reporting.results import load_results, pure_tone_average
+from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
+from recipes.cad_icassp_2024.reporting.results import load_results
 from tests.recipes.baseline.helpers import run_script
 from tests.recipes.baseline.report_data import (
     load,
@@ -191,8 +184,8 @@ def test_every_image_has_words_for_it(page):
 def test_plots_lie_beside_the_page(page_file):
     files = page_file.with_name("report_files")
     names = {path.stem for path in files.glob("*.png")}
-    plots = {"distribution", "severity", "pure_tone_average", "gain", "left_right"}
-    assert names == plots | {f"audiogram_L000{n}" for n in (1, 2, 3)}
+    drawn = {"distribution", "severity", "pure_tone_average", "gain", "left_right"}
+    assert names == drawn | {f"audiogram_L000{n}" for n in (1, 2, 3)}
     for path in files.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
     assert not list(files.rglob(".*"))
@@ -292,7 +285,7 @@ def lines(axes):
 
 
 def test_severity_plot_shows_means_of_ears(results):
-    (axes,) = draw_severity(results, PAPER).axes
+    (axes,) = plots.severity(results).draw(PAPER).axes
     ears = results.ears()
     labels = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
     assert labels == ["mild", "moderate", "severe"]
@@ -303,7 +296,7 @@ def test_severity_plot_shows_means_of_ears(results):
 
 
 def test_gain_plot_shows_means_of_pairs(results):
-    for axes, stem in zip(draw_gain(results, PAPER).axes, VDBO, strict=True):
+    for axes, stem in zip(plots.gain(results).draw(PAPER).axes, VDBO, strict=True):
         means = results.of("oracle").groupby(stem)["score"].mean()
         points = lines(axes)["oracle"]
         np.testing.assert_allclose(points[:, 1], means)
@@ -311,26 +304,26 @@ def test_gain_plot_shows_means_of_pairs(results):
 
 
 def test_left_right_plot_shows_every_pair(results):
-    (axes,) = draw_left_right(results, PAPER).axes
+    (axes,) = plots.left_right(results).draw(PAPER).axes
     for name, points in zip(results.separators, axes.collections, strict=True):
         expected = results.of(name)[["left_score", "right_score"]]
         np.testing.assert_array_equal(points.get_offsets(), expected)
 
 
-def test_audiogram_shows_both_ears_with_loss_downwards(results):
-    listener = results.dataset.listeners["L0002"]
-    (axes,) = draw_audiogram(listener, PAPER).axes
-    drawn = lines(axes)
-    np.testing.assert_array_equal(drawn["left"][:, 1], listener.audiogram_left.levels)
-    np.testing.assert_array_equal(drawn["right"][:, 1], listener.audiogram_right.levels)
-    assert axes.yaxis_inverted()
+def test_audiograms_show_both_ears_with_loss_downwards(results):
+    listeners = results.dataset.listeners
+    for name, plot in audiogram_plots(listeners.values()).items():
+        (axes,) = plot.draw(PAPER).axes
+        drawn, listener = lines(axes), listeners[name]
+        np.testing.assert_array_equal(drawn["left"][:, 1], listener.audiogram_left.levels)
+        np.testing.assert_array_equal(drawn["right"][:, 1], listener.audiogram_right.levels)
+        assert axes.yaxis_inverted()
 
 
 def test_svg_keeps_strange_names_apart(results):
-    def draw(style):
-        return draw_audiogram(results.dataset.listeners["L0001"], style)
-
-    texts = [svg_markup(draw, name, 'a "quoted" <label>') for name in ("a b", "a_b", 'a"b')]
+    plot = audiogram_plots(results.dataset.listeners.values())["L0001"]
+    names = ("a b", "a_b", 'a"b')
+    texts = [replace(plot, name=n, alternative='a "quoted" <label>').svg() for n in names]
     ids = [set(PageReader(text).ids) for text in texts]
     assert ids[0] and not ids[0] & ids[1] and not ids[0] & ids[2]
     assert PageReader(texts[0]).images == ['a "quoted" <label>']
@@ -369,15 +362,18 @@ def test_a_folder_without_a_record_is_named_after_itself(data, experiments, tmp_
     assert find_extremes(results, "from elsewhere").worst[0].clipping_rate is None
 
 
-def test_rows_without_a_number_are_left_out_and_counted(data, experiments, tmp_path, caplog):
+@pytest.mark.parametrize("score", ["nan", "-1.5", "7"])
+def test_rows_that_are_no_scores_are_left_out_and_counted(
+    data, experiments, tmp_path, caplog, score
+):
     folder = tmp_path / "exp"
     folder.mkdir()
     text = (experiments[0].folder / "scores.csv").read_text().splitlines()
-    text[3] = text[3].rsplit(",", 1)[0] + ",nan"
+    text[3] = text[3].rsplit(",", 1)[0] + f",{score}"
     (folder / "scores.csv").write_text("\n".join(text) + "\n")
     results = load_results(load(data), [folder])
     assert (len(results.scores), results.n_left_out) == (11, 1)
-    assert "1 rows have no number" in caplog.text
+    assert "1 rows are left out: their scores are no numbers from -1 to 1.1" in caplog.text
 
 
 def spoil(folder: Path, how: str) -> None:

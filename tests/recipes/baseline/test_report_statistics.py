@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recipes.cad_icassp_2024.reporting import statistics
 from recipes.cad_icassp_2024.reporting.statistics import (
     MIN_SONGS,
+    SEED,
     Interval,
     PairedDifference,
     Summary,
-    bootstrap_interval,
-    bootstrap_means,
-    paired_differences,
+    differences_to_best,
+    mean_interval,
     summarise,
     terminal_table,
 )
@@ -36,58 +35,55 @@ def frame(rows, separator="a"):
     return table
 
 
+def interval(values, songs=None, **options):
+    """The interval of values that are all of one song, or each of the song given."""
+    songs = ["one"] * len(values) if songs is None else songs
+    return mean_interval(pd.Series(values), pd.Series(songs), **options)
+
+
+def compare(*tables):
+    scores = pd.concat(tables)
+    return differences_to_best(scores, summarise(scores))
+
+
 def test_interval_of_a_mean_agrees_with_normal_theory():
     values = rng(1).normal(0.6, 0.15, 400)
     half_width = Z_95 * values.std() / np.sqrt(values.size)
-    interval = bootstrap_interval(values, rng())
-    assert interval.low == pytest.approx(values.mean() - half_width, abs=0.06 * half_width)
-    assert interval.high == pytest.approx(values.mean() + half_width, abs=0.06 * half_width)
+    found = interval(values)
+    assert found.low == pytest.approx(values.mean() - half_width, abs=0.06 * half_width)
+    assert found.high == pytest.approx(values.mean() + half_width, abs=0.06 * half_width)
 
 
 def test_interval_covers_the_true_mean_as_often_as_it_says():
-    draws = rng(2)
-    samples = draws.normal(0.0, 1.0, (400, 60))
-    intervals = [bootstrap_interval(row, draws, n_resamples=800) for row in samples]
-    coverage = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
+    samples = rng(2).normal(0.0, 1.0, (400, 60))
+    intervals = [interval(row, n_resamples=800) for row in samples]
+    coverage = np.mean([found.low <= 0 <= found.high for found in intervals])
     # 0.95, less what the percentile interval lacks at 60 values, within three standard errors.
     assert 0.90 < coverage < 0.98
 
 
-def test_interval_over_groups_agrees_with_the_spread_of_the_groups():
-    n_groups, size = 50, 20
-    effects = rng(3).normal(0.5, 0.1, n_groups)
-    values = (effects[:, None] + rng(4).normal(0, 0.01, (n_groups, size))).ravel()
-    groups = np.repeat(np.arange(n_groups), size)
-    means = values.reshape(n_groups, size).mean(axis=1)
-    half_width = Z_95 * means.std() / np.sqrt(n_groups)
-    grouped = bootstrap_interval(values, rng(), groups)
-    assert grouped.high - grouped.low == pytest.approx(2 * half_width, rel=0.06)
-    single = bootstrap_interval(values, rng())
-    assert (grouped.high - grouped.low) / (single.high - single.low) == pytest.approx(
-        np.sqrt(size), rel=0.08
-    )
+def test_interval_is_that_of_a_plain_loop_over_unequal_songs():
+    sizes = rng(3).integers(1, 30, 15)
+    members = [rng(4 + n).normal(0.5 + 0.02 * n, 0.1, size) for n, size in enumerate(sizes)]
+    draws = rng(SEED)
+    means = [
+        np.concatenate([members[k] for k in draws.integers(15, size=15)]).mean()
+        for _ in range(4000)
+    ]
+    songs = np.repeat([f"song {n}" for n in range(15)], sizes)
+    found = interval(np.concatenate(members), songs)
+    width = found.high - found.low
+    assert found.low == pytest.approx(np.quantile(means, 0.025), abs=0.03 * width)
+    assert found.high == pytest.approx(np.quantile(means, 0.975), abs=0.03 * width)
 
 
-def test_means_over_unequal_groups_are_those_of_a_plain_loop():
-    values = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
-    groups = ["x", "y", "y", "z", "z", "z"]
-    members = [[1.0], [2.0, 4.0], [8.0, 16.0, 32.0]]
-    drawn = rng(5).integers(3, size=(200, 3), dtype=np.int32)
-    expected = [np.mean(np.concatenate([members[k] for k in row])) for row in drawn]
-    np.testing.assert_allclose(bootstrap_means(values, rng(5), groups, 200), expected, rtol=1e-12)
-
-
-def test_intervals_repeat_exactly_whatever_is_held_in_memory(monkeypatch):
-    values = rng(6).random(301)
-    first = bootstrap_means(values, rng(7))
-    monkeypatch.setattr(statistics, "_BLOCK", 12_345)
-    np.testing.assert_array_equal(first, bootstrap_means(values, rng(7)))
-    assert not np.array_equal(first, bootstrap_means(values, rng(8)))
+def test_intervals_repeat_exactly():
+    assert interval(rng(6).random(301)) == interval(rng(6).random(301))
 
 
 def test_equal_values_have_no_spread():
-    assert bootstrap_interval([0.3, 0.3, 0.3], rng()) == Interval(0.3, 0.3)
-    assert bootstrap_interval([0.7], rng()) == Interval(0.7, 0.7)
+    assert interval([0.3, 0.3, 0.3]) == Interval(0.3, 0.3)
+    assert interval([0.7] * 20, range(20)) == Interval(0.7, 0.7)
 
 
 def test_one_pair_says_nothing_of_the_spread():
@@ -104,11 +100,6 @@ def test_interval_in_words():
     assert Interval(0.01, 0.5).text("+") == "+0.010 to +0.500"
 
 
-def test_nothing_has_no_interval():
-    with pytest.raises(ValueError, match="nothing to draw from"):
-        bootstrap_interval([], rng())
-
-
 def test_songs_are_drawn_whole_when_there_are_enough_of_them():
     def width(n_songs):
         offsets = np.linspace(0.2, 0.8, n_songs)
@@ -117,9 +108,9 @@ def test_songs_are_drawn_whole_when_there_are_enough_of_them():
             for n in range(n_songs)
             for k in range(16)
         ]
-        interval = summarise(frame(rows))[0].interval
+        found = summarise(frame(rows))[0].interval
         n_units = n_songs if n_songs >= MIN_SONGS else 16 * n_songs
-        return (interval.high - interval.low) / (2 * Z_95 * offsets.std() / np.sqrt(n_units))
+        return (found.high - found.low) / (2 * Z_95 * offsets.std() / np.sqrt(n_units))
 
     assert width(MIN_SONGS) == pytest.approx(1, abs=0.06)
     assert width(MIN_SONGS - 1) == pytest.approx(1, abs=0.06)
@@ -159,7 +150,7 @@ def test_paired_difference_by_hand():
         ],
         "b",
     )
-    (found,) = paired_differences(pd.concat([one, other]))
+    (found,) = compare(one, other)
     assert (found.first, found.second, found.n_pairs) == ("b", "a", 3)
     assert found.mean == pytest.approx((0.1 + 0.3 - 0.1) / 3)
     assert found.share_higher == pytest.approx(2 / 3)
@@ -173,7 +164,7 @@ def test_pairing_takes_out_what_the_pairs_have_in_common():
     better = [
         (*row[:3], row[3] + 0.03 + e, row[4] + 0.03 + e) for row, e in zip(rows, noise, strict=True)
     ]
-    (found,) = paired_differences(pd.concat([frame(rows), frame(better, "b")]))
+    (found,) = compare(frame(rows), frame(better, "b"))
     half_width = Z_95 * noise.std() / np.sqrt(500)
     assert found.interval.low == pytest.approx(0.03 + noise.mean() - half_width, abs=2e-4)
     assert found.interval.high == pytest.approx(0.03 + noise.mean() + half_width, abs=2e-4)
@@ -182,7 +173,24 @@ def test_pairing_takes_out_what_the_pairs_have_in_common():
 
 def test_separators_without_common_pairs_are_not_compared():
     one, other = frame([("A", "s1", "L1", 0.5, 0.5)]), frame([("B", "s2", "L1", 0.5, 0.5)], "b")
-    assert paired_differences(pd.concat([one, other])) == []
+    assert compare(one, other) == []
+
+
+def test_all_are_compared_with_the_best_that_is_neither_ceiling_nor_baseline():
+    means = {"oracle": 0.9, "passthrough": 0.65, "a": 0.5, "b": 0.6, "c": 0.55}
+    found = compare(
+        *(
+            frame([(f"song {n}", f"s{n}", "L1", x + n / 100, x) for n in range(3)], name)
+            for name, x in means.items()
+        )
+    )
+    assert [(d.first, d.second) for d in found] == [
+        ("oracle", "b"),
+        ("passthrough", "b"),
+        ("b", "c"),
+        ("b", "a"),
+    ]
+    assert [d.mean for d in found] == pytest.approx([0.3, 0.05, 0.05, 0.1])
 
 
 def summary(name, mean, n_songs=20):
@@ -228,16 +236,28 @@ def test_terminal_table():
         (
             [summary("a", 0.6), summary("b", 0.5)],
             [difference("a", "b", 0.1, np.nan, np.nan)],
-            ["One common pair cannot tell", "On it, a lies 0.100 above b."],
+            ["One common pair cannot tell", "On it, a is 0.100 above b."],
         ),
         (
             [summary("oracle", 0.9), summary("a", 0.6), summary("b", 0.5)],
             [
-                difference("oracle", "b", 0.4, 0.3, 0.5),
                 difference("oracle", "a", 0.3, 0.2, 0.4),
                 difference("a", "b", 0.1, 0.05, 0.15),
             ],
-            ["a is best, 0.100 above b.", "ceiling, lies 0.300 (0.200 to 0.400) above a."],
+            ["a is best, 0.100 above b.", "ceiling, is 0.300 (0.200 to 0.400) above a."],
+        ),
+        (
+            [summary("passthrough", 0.65), summary("a", 0.6)],
+            [difference("passthrough", "a", 0.05, 0.04, 0.06)],
+            [
+                "a scores 0.600",
+                "(passthrough), the line to beat, is 0.050 (0.040 to 0.060) above a",
+            ],
+        ),
+        (
+            [summary("a", 0.7), summary("passthrough", 0.65)],
+            [difference("a", "passthrough", 0.05, 0.04, 0.06)],
+            ["a is 0.050 (0.040 to 0.060) above no separation at all (passthrough)"],
         ),
         ([summary("oracle", 0.9)], [], ["oracle scores 0.900"]),
     ],

@@ -1,0 +1,116 @@
+"""Means of groups of scores with their intervals, as lines of a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from recipes.cad_icassp_2024.reporting.figures import Style, marker
+from recipes.cad_icassp_2024.reporting.statistics import mean_interval
+
+N_RESAMPLES = 2_000
+"""Samples drawn for a whisker: its ends are then within a line's width of those of 10,000."""
+
+N_SPACED = 6
+"""Separators that stand beside each other at the full spacing; more of them move closer."""
+
+
+@dataclass(frozen=True)
+class MeanLine:
+    """The means of one separator.
+
+    Attributes
+    ----------
+    separator : str
+    x, mean, low, high : ndarray, shape (n_groups,)
+        Where each mean is drawn, the mean, and the ends of its interval.
+    """
+
+    separator: str
+    x: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def mean_lines(
+    rows: pd.DataFrame,
+    separators: Sequence[str],
+    x: str,
+    spacing: float,
+    *,
+    value: str = "score",
+    bin_width: float | None = None,
+) -> list[MeanLine]:
+    """Return the means of groups of rows for each separator.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With ``separator``, ``song`` and the columns `x` and `value`.
+    separators : sequence of str
+        In the order in which they are drawn beside each other.
+    x : str
+        Column of the position; rows of equal position are a group.
+    spacing : float
+        Distance between separators, in units of `x`.
+    value : str
+        Column of what is averaged.
+    bin_width : float, optional
+        Rows of one bin are a group instead, drawn at their mean position.
+    """
+    kept = rows[rows[value].notna() & rows[x].notna()]
+    kept = kept.assign(group=kept[x] if bin_width is None else np.floor(kept[x] / bin_width))
+    lines = []
+    for index, name in enumerate(separators):
+        groups = [group for _, group in kept[kept["separator"] == name].groupby("group")]
+        beside = offset(index, len(separators), spacing)
+        intervals = [mean_interval(group[value], group["song"], N_RESAMPLES) for group in groups]
+        lines.append(
+            MeanLine(
+                separator=name,
+                x=np.array([group[x].mean() + beside for group in groups]),
+                mean=np.array([group[value].mean() for group in groups]),
+                low=np.array([interval.low for interval in intervals]),
+                high=np.array([interval.high for interval in intervals]),
+            )
+        )
+    return lines
+
+
+def offset(index: int, n_separators: int, spacing: float) -> float:
+    """Return how far right of its place a separator is drawn, so that none covers another."""
+    return (index - (n_separators - 1) / 2) * spacing * min(1.0, N_SPACED / n_separators)
+
+
+def draw_mean_lines(ax: Axes, lines: Sequence[MeanLine], style: Style) -> None:
+    """Draw means as marks that are joined by lines, and their intervals as whiskers."""
+    for index, line in enumerate(lines):
+        colour = style.colour(index)
+        ax.vlines(line.x, line.low, line.high, color=colour, linewidth=1.6)
+        ax.plot(
+            line.x,
+            line.mean,
+            color=colour,
+            linewidth=1.2,
+            marker=marker(index),
+            markersize=5.5,
+            markeredgecolor=style.ground,
+            markeredgewidth=0.6,
+            label=line.separator,
+        )
+
+
+def means_text(rows: pd.DataFrame, by: str, value: str = "score") -> str:
+    """Return the mean of each separator and group in words."""
+    parts = []
+    for name, own in rows.groupby("separator", sort=False):
+        means = own.groupby(by, sort=False)[value].mean()
+        listed = ", ".join(f"{label} {mean:.2f}" for label, mean in means.items())
+        parts.append(f"{name}: {listed}")
+    return "; ".join(parts)

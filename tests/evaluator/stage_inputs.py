@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 RATE_HZ = 24000
 N_BANDS = 32
 LEVEL1_DB = 70.0
-RATES_HZ = (8000, 16000, 22050, 44100, 48000, 96000)
+RATES_HZ = (8000, 16000, 22050, 23600, 44100, 48000, 96000)
 AUDIOGRAM_HZ = [250.0, 500.0, 1000.0, 2000.0, 4000.0, 6000.0]
 # Negative levels, mild ones, and losses that no outer hair cell survives.
 AUDIOGRAMS = ([-10.0, 5, 20, 35, 45, 60], [55.0, 60, 75, 90, 110, 120])

@@ -16,6 +16,7 @@ AUDIOGRAM_HZ = [250.0, 500.0, 1000.0, 2000.0, 4000.0, 6000.0]
 # Negative levels, mild ones, and losses that no outer hair cell survives.
 AUDIOGRAMS = ([-10.0, 5, 20, 35, 45, 60], [55.0, 60, 75, 90, 110, 120])
 GAMMATONE_BANDS = (0, 10, 31)
+UPPER_BANDS = slice(29, 32)
 BANDWIDTHS = (1.0, 2.5)
 CONTROL_LEVELS_DB = (-20.0, 49.0, 51.0, 60.0, 77.0, 99.0, 101.0)
 ALIGNMENT_LAGS = (0, 7, -2400, -2401, 2399, 2400)
@@ -33,14 +34,19 @@ def bands(n: int, seed: int, n_bands: int = 3) -> NDArray[np.float64]:
 
 
 def to_align() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """A reference that fades in and out, and a copy that comes 40 ms later and is inverted."""
+    """A reference with soft ends and a copy that is late and inverted; both with offsets."""
     n = 4000
     reference = noise(n, 1)
     peak = np.abs(reference).max()
     reference[:30] = reference[-50:] = 0.000999 * peak
     reference[30] = reference[-51] = -0.001001 * peak
     late = np.concatenate((np.zeros(960), -reference))[:n]
-    return [(reference, late + noise(n, 2) / 5), (late, reference), (late[:3000], reference[:3000])]
+    return [
+        (reference, late + noise(n, 2) / 5),
+        (late, reference),
+        (late[:3000], reference[:3000]),
+        (reference + 30, late + 1),
+    ]
 
 
 def envelopes() -> NDArray[np.float64]:
@@ -70,7 +76,7 @@ def impulses(lag: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def motions() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Motions of three bands: like, late and unlike, and too soft for one to be compared."""
     x = 100 * bands(2000, 8)
-    y = np.stack([x[0] + 50 * noise(2000, 20), np.roll(x[1], 17), 100 * noise(2000, 21)])
+    y = np.stack([x[0] + 50 * noise(2000, 20), np.roll(x[1], 24), 100 * noise(2000, 21)])
     x[2, 600:] *= 1e-17
     y[0, 1000:] *= 1e-16
     y[1, :500] = 0.0
@@ -79,7 +85,9 @@ def motions() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def spectra() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average levels of all bands in dB SL, or RMS values times 100."""
-    return np.abs(300 * noise(N_BANDS, 30)), np.abs(300 * noise(N_BANDS, 31))
+    x, y = np.abs(300 * noise(N_BANDS, 30)), np.abs(300 * noise(N_BANDS, 31))
+    x[:3] = y[:3] = 0.0
+    return x, y
 
 
 def frames() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

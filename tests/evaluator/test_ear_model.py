@@ -42,7 +42,6 @@ PEER = json.loads((Path(__file__).parent / "references" / "stage_references.json
     "stages"
 ]
 FREQUENCIES_HZ = gammatone.centre_frequencies_hz()
-THREE = slice(3)
 
 
 def losses() -> list[hearing_loss.HearingLoss]:
@@ -63,7 +62,7 @@ def test_resampling(rate: int) -> None:
     assert_equal(thinned(y), PEER["resampling"][str(rate)])
 
 
-@pytest.mark.parametrize("case", range(3))
+@pytest.mark.parametrize("case", range(4))
 def test_alignment(case: int) -> None:
     reference, processed = given.to_align()[case]
     span = alignment.audible_span(reference)
@@ -130,7 +129,9 @@ def test_bandwidth() -> None:
 def test_compression() -> None:
     x, motion = given.envelopes(), given.bands(1200, 11)
     gain = compression.smooth_gain(
-        compression.compression_gain(x[::-1], select_bands(losses()[0], THREE), LEVEL1_DB)
+        compression.compression_gain(
+            x[::-1], select_bands(losses()[0], given.UPPER_BANDS), LEVEL1_DB
+        )
     )
     assert_equal(thinned(gain * x, gain * motion), PEER["compression"])
 
@@ -151,11 +152,13 @@ def test_of_equal_correlations_the_last_counts() -> None:
     silence, long = np.zeros((2, 300)), np.zeros((1, 5000))
     np.testing.assert_array_equal(band_alignment.band_lags(silence, silence), [299, 299])
     np.testing.assert_array_equal(band_alignment.band_lags(long, long), [2399])
+    negative = band_alignment.band_lags(silence + 1, silence - 1)
+    np.testing.assert_array_equal(negative, [299, 299])
 
 
 def test_sensation_level() -> None:
     outputs = sensation_level.sensation_level(
-        given.envelopes(), given.bands(1200, 11), losses()[0].ihc_db[THREE], LEVEL1_DB
+        given.envelopes(), given.bands(1200, 11), losses()[0].ihc_db[given.UPPER_BANDS], LEVEL1_DB
     )
     assert_equal(thinned(*outputs), PEER["sensation_level"])
 
@@ -177,6 +180,14 @@ def test_group_delay(case: int) -> None:
     delayed = group_delay.compensate_group_delay(np.ones((N_BANDS, 600)), delays)
     np.testing.assert_array_equal(delayed.sum(axis=1), PEER["group_delay"][case])
     assert all(not band[:delay].any() for band, delay in zip(delayed, delays, strict=True))
+
+
+def test_group_delay_in_closed_form() -> None:
+    """4a/(1 + 2a) + 4a/(1 - a) (haaqi.md 3.15)."""
+    filters = gammatone.gammatone_filters(hearing_loss.max_bandwidth(), FREQUENCIES_HZ)
+    a = filters.pole
+    expected = np.rint(4 * a / (1 + 2 * a) + 4 * a / (1 - a))
+    np.testing.assert_array_equal(group_delay.group_delay_samples(filters), expected)
 
 
 def test_spectrum() -> None:

@@ -22,7 +22,7 @@ from clarity.evaluator.ear_model.alignment import align_and_prune
 from clarity.evaluator.ear_model.constants import N_BANDS
 from clarity.evaluator.ear_model.covariance import SEGMENT
 from clarity.evaluator.ear_model.hearing_loss import HearingLoss
-from clarity.evaluator.ear_model.model import Comparison, Signals, compare_signals
+from clarity.evaluator.ear_model.model import Comparison, compare_signals
 from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.engine.alignment import bulk_delay
 from clarity.evaluator.engine.comparison import CochlearComparison
@@ -64,11 +64,14 @@ class Engine(Protocol):
 
     def align(
         self, reference: NDArray[np.float64], processed: NDArray[np.float64], span: slice
-    ) -> Signals:
+    ) -> list[NDArray[np.float64]]:
         """Align two signals and cut them to a span, see `ear_model.alignment.align_and_prune`."""
 
-    def compare(self, signals: Signals) -> Comparison:
-        """Run both signals through the ear, see `ear_model.model.compare_signals`."""
+    def compare(self, signals: list[NDArray[np.float64]]) -> Comparison:
+        """Run both signals through the ear, see `ear_model.model.compare_signals`.
+
+        The list may be left empty, so that a long piece is not kept longer than needed.
+        """
 
 
 class ReferenceEngine:
@@ -80,14 +83,17 @@ class ReferenceEngine:
 
     def align(
         self, reference: NDArray[np.float64], processed: NDArray[np.float64], span: slice
-    ) -> Signals:
+    ) -> list[NDArray[np.float64]]:
         """Align two signals and cut them to a span."""
-        return align_and_prune(reference, processed, span)
+        return list(align_and_prune(reference, processed, span))
 
-    def compare(self, signals: Signals) -> Comparison:
+    def compare(self, signals: list[NDArray[np.float64]]) -> Comparison:
         """Run both signals through the ear."""
         ear = self.ear
-        return compare_signals(signals, ear.losses, ear.level1, self.stream, ear.segment)
+        reference, processed = signals
+        return compare_signals(
+            (reference, processed), ear.losses, ear.level1, self.stream, ear.segment
+        )
 
 
 class CompiledEngine:
@@ -107,20 +113,21 @@ class CompiledEngine:
 
     def align(
         self, reference: NDArray[np.float64], processed: NDArray[np.float64], span: slice
-    ) -> Signals:
+    ) -> list[NDArray[np.float64]]:
         """Align two signals and cut them to a span."""
         n_samples = span.stop - span.start
         self.noise: Future[StreamStates] = self.pool.submit(
             survey, self.stream, n_samples, 2 * N_BANDS
         )
         find_delay = partial(bulk_delay, n_threads=max(self.n_threads - 1, 1))
-        return align_and_prune(reference, processed, span, find_delay)
+        return list(align_and_prune(reference, processed, span, find_delay))
 
-    def compare(self, signals: Signals) -> Comparison:
+    def compare(self, signals: list[NDArray[np.float64]]) -> Comparison:
         """Run both signals through the ear."""
         ear = self.ear
         model = CochlearComparison(ear.losses[0], ear.level1, ear.threshold_db, self.pool)
         reference, processed = self.pool.map(middle_ear, signals)
+        signals.clear()
         comparison = model.compare(reference, processed, self.noise)
         leave_at(self.stream, self.noise.result(), 2 * N_BANDS)
         return comparison

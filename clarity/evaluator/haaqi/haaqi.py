@@ -133,11 +133,11 @@ def evaluate_haaqi(
     y = to_model_rate(inputs.checked_signal(processed, "processed"), processed_sample_rate)
     x, y, span = _audible_part(x, y)
     with open_engine(engine, ear, stream, n_threads) as model:
-        x, y = model.align(x, y, span)
+        signals = model.align(x, y, span)
+        del x, y  # a hundred megabytes each for a long piece
         if equalisation == NALR_MISSING:
-            x = _with_nalr(x, audiogram)
-        comparison = model.compare((x, y))
-        del x, y  # a hundred megabytes each for a long piece; the features need them no more
+            signals[0] = _with_nalr(signals[0], audiogram)
+        comparison = model.compare(signals)
     cep_high = _cep_high(comparison, silence_threshold, add_noise, stream)
     bm_sync5 = basilar_membrane_sync(
         comparison.covariance, comparison.mean_square, centre_frequencies_hz(), silence_threshold

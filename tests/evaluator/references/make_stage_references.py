@@ -33,6 +33,11 @@ def of_each_band(function, *signals):
     return [np.stack(result) for result in zip(*results, strict=True)]
 
 
+def upper(values):
+    """Parameters of the three bands that some stages are tried with."""
+    return values[given.UPPER_BANDS]
+
+
 def gammatone_filters():
     """Envelope and motion of each band and bandwidth."""
     results = {}
@@ -87,8 +92,8 @@ def stages():
         "bandwidth": bandwidths(width_min, width_max),
         "compression": thinned(
             *of_each_band(
-                lambda band, x, y, c: eb.env_compress_basilar_membrane(
-                    x, y, c, ohc[band], knee[band], ratio[band], RATE_HZ, LEVEL1_DB
+                lambda i, x, y, c: eb.env_compress_basilar_membrane(
+                    x, y, c, upper(ohc)[i], upper(knee)[i], upper(ratio)[i], RATE_HZ, LEVEL1_DB
                 ),
                 envelope,
                 motion,
@@ -104,12 +109,12 @@ def stages():
         },
         "sensation_level": thinned(
             *of_each_band(
-                lambda band, x, y: eb.envelope_sl(x, y, ihc[band], LEVEL1_DB), envelope, motion
+                lambda i, x, y: eb.envelope_sl(x, y, upper(ihc)[i], LEVEL1_DB), envelope, motion
             )
         ),
         "adaptation": thinned(
             *of_each_band(
-                lambda band, x, y: eb.inner_hair_cell_adaptation(x, y, 2, RATE_HZ), level, swing
+                lambda i, x, y: eb.inner_hair_cell_adaptation(x, y, 2, RATE_HZ), level, swing
             )
         ),
         "threshold_noise": thinned(noisy),

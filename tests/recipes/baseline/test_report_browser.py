@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from recipes.cad_icassp_2024.baseline.report import report, report_file
-from tests.recipes.baseline.browser import missing_program, open_browser
 from tests.recipes.baseline.report_data import make_experiment, quoted, report_config
 from tests.recipes.tiny_dataset import make_tiny_dataset
 
@@ -58,92 +59,107 @@ def page_file(tmp_path_factory):
     return report_file(config)
 
 
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    missing = missing_program()
-    if missing:
-        pytest.skip(f"{missing} is not installed")
-    with open_browser(tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
+def show(browser, page_file, width=1280, scheme="light"):
+    """Open the page afresh on a screen of a width, for a taste for light or dark."""
+    for command, parameters in (
+        (
+            "setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+        ),
+        ("setScrollbarsHidden", {"hidden": True}),
+        ("setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+    ):
+        browser.execute_cdp_cmd(f"Emulation.{command}", parameters)
+    browser.get("about:blank")
+    browser.get(page_file.resolve().as_uri())
 
 
 @pytest.fixture
-def browser(window, page_file):
-    window.show_as(1280, 900, "light")
-    window.open(page_file)
-    return window
+def page(browser, page_file):
+    show(browser, page_file)
+    return browser
 
 
-def column(browser, table, index):
-    return browser.run(COLUMN, table, index)
+def click(page, selector):
+    page.find_element(By.CSS_SELECTOR, selector).click()
 
 
-def count(browser, table):
-    return browser.run(f"return document.querySelector('#{table} .count').innerText")
+def type_into(page, selector, text):
+    field = page.find_element(By.CSS_SELECTOR, selector)
+    field.clear()
+    field.send_keys(text)
 
 
-def test_console_stays_empty(browser):
-    browser.click("#songs th:nth-child(1) button")
-    browser.type("#pairs-filter", "oracle")
-    browser.click("details summary")
-    assert browser.console() == []
+def column(page, table, index):
+    return page.execute_script(COLUMN, table, index)
 
 
-def test_console_would_tell(browser):
-    browser.run("setTimeout(() => { throw new Error('broken'); }, 0)")
-    browser.run("console.error('so it goes')")
-    messages = " ".join(entry["message"] for entry in browser.console())
+def numbers(page, table, index):
+    return [float(text) for text in column(page, table, index)]
+
+
+def count(page, table):
+    return page.find_element(By.CSS_SELECTOR, f"#{table} .count").text
+
+
+def sorting(page, table):
+    script = f"return [...document.querySelectorAll('#{table} th')].map((th) => th.ariaSort)"
+    return page.execute_script(script)
+
+
+def test_console_stays_empty(page):
+    click(page, "#songs th:nth-child(1) button")
+    type_into(page, "#pairs-filter", "oracle")
+    click(page, "details summary")
+    assert page.get_log("browser") == []
+
+
+def test_console_would_tell(page):
+    page.execute_script("setTimeout(() => { throw new Error('broken'); }, 0)")
+    page.execute_script("console.error('so it goes')")
+    messages = " ".join(entry["message"] for entry in page.get_log("browser"))
     assert "broken" in messages and "so it goes" in messages
 
 
-def test_song_table_sorts_both_ways(browser):
-    browser.click("#songs th:nth-child(3) button")
-    values = [float(text) for text in column(browser, "songs", 2)]
-    assert len(values) == 12
-    assert values == sorted(values)
-    browser.click("#songs th:nth-child(3) button")
-    assert [float(text) for text in column(browser, "songs", 2)] == values[::-1]
-    sorts = "return [...document.querySelectorAll('#songs th')].map((th) => th.ariaSort)"
-    assert browser.run(sorts) == ["none", "none", "descending", "none", "none"]
-    browser.click("#songs th:nth-child(1) button")
-    names = column(browser, "songs", 0)
-    assert names == sorted(names)
+def test_song_table_sorts_both_ways_by_mouse_and_keyboard(page):
+    click(page, "#songs th:nth-child(3) button")
+    values = numbers(page, "songs", 2)
+    assert len(values) == 12 and values == sorted(values)
+    click(page, "#songs th:nth-child(3) button")
+    assert numbers(page, "songs", 2) == values[::-1]
+    assert sorting(page, "songs") == ["none", "none", "descending", "none", "none"]
+    page.find_element(By.CSS_SELECTOR, "#songs th:nth-child(1) button").send_keys(Keys.ENTER)
+    names = column(page, "songs", 0)
+    assert names == sorted(names) and sorting(page, "songs")[0] == "ascending"
 
 
-def test_song_table_filters(browser):
-    assert count(browser, "songs") == "12 rows"
-    browser.type("#songs-filter", "song c")
-    assert column(browser, "songs", 0) == ["Song C"]
-    assert count(browser, "songs") == "1 of 12 rows"
-    browser.type("#songs-filter", "no such song")
-    assert column(browser, "songs", 0) == []
+def test_song_table_filters(page):
+    assert count(page, "songs") == "12 rows"
+    type_into(page, "#songs-filter", "song c")
+    assert column(page, "songs", 0) == ["Song C"]
+    assert count(page, "songs") == "1 of 12 rows"
+    type_into(page, "#songs-filter", "no such song")
+    assert column(page, "songs", 0) == []
 
 
-def test_pair_table_filters_by_words_sorts_and_shows_more(browser):
-    assert count(browser, "pairs") == "216 rows"
-    assert len(column(browser, "pairs", 0)) == 50
-    browser.type("#pairs-filter", "demucs L0002")
-    assert count(browser, "pairs") == "24 of 216 rows"
-    assert set(column(browser, "pairs", 0)) == {"demucs"}
-    browser.click("#pairs th:nth-child(2) button")
-    scores = [float(text) for text in column(browser, "pairs", 1)]
+def test_pair_table_filters_by_words_sorts_and_shows_more(page):
+    assert count(page, "pairs") == "216 rows"
+    assert len(column(page, "pairs", 0)) == 50
+    type_into(page, "#pairs-filter", "demucs L0002")
+    assert count(page, "pairs") == "24 of 216 rows"
+    assert set(column(page, "pairs", 0)) == {"demucs"}
+    click(page, "#pairs th:nth-child(2) button")
+    scores = numbers(page, "pairs", 1)
     assert len(scores) == 24 and scores == sorted(scores)
-    browser.type("#pairs-filter", "demucs ")
-    browser.click("#pairs .more")
-    scores = [float(text) for text in column(browser, "pairs", 1)]
+    type_into(page, "#pairs-filter", "demucs ")
+    click(page, "#pairs .more")
+    scores = numbers(page, "pairs", 1)
     assert len(scores) == 72 and scores == sorted(scores)
-    assert not browser.run("return document.querySelector('#pairs .more').checkVisibility()")
+    assert not page.find_element(By.CSS_SELECTOR, "#pairs .more").is_displayed()
 
 
-def test_keyboard_sorts(browser):
-    browser.run("document.querySelector('#songs th:nth-child(2) button').focus()")
-    element = browser.send("GET", "element/active")
-    browser.send("POST", f"element/{next(iter(element.values()))}/value", {"text": "\ue007"})
-    assert browser.run("return document.querySelectorAll('#songs th')[1].ariaSort") == "ascending"
-
-
-def test_players_have_sounds(browser):
-    lengths = browser.run_async(LOAD_SOUNDS)
+def test_players_have_sounds(page):
+    lengths = page.execute_async_script(LOAD_SOUNDS)
     assert len(lengths) == 3 * 20 * 3  # separators, pairs, sounds
     assert all(isinstance(length, float) for length in lengths), lengths
     assert all(0.45 < length < 0.65 for length in lengths)
@@ -151,11 +167,10 @@ def test_players_have_sounds(browser):
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_page_is_no_wider_than_the_screen(browser, page_file, width):
-    browser.show_as(width, 800, "light")
-    browser.open(page_file)
-    assert browser.run("return document.documentElement.scrollWidth") <= width
+    show(browser, page_file, width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     # Plots fill their frames and their text can be read.
-    sizes = browser.run(
+    sizes = browser.execute_script(
         "return [...document.querySelectorAll('.plot svg text')]"
         ".map((text) => text.getBoundingClientRect().height)"
     )
@@ -172,8 +187,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_light_and_dark(browser, page_file, scheme):
-    browser.show_as(1280, 900, scheme)
-    browser.open(page_file)
+    show(browser, page_file, scheme=scheme)
     for selector, ground in (
         (".plot svg text", ".plot"),
         (".plot figcaption", ".plot"),
@@ -182,17 +196,17 @@ def test_text_stands_out_in_light_and_dark(browser, page_file, scheme):
         (".summary th, .summary td", "section > .scroll"),
         ("h1, .lead, .note, footer dt", "body"),
     ):
-        behind = luminance(browser.run(GROUND, ground))
+        behind = luminance(browser.execute_script(GROUND, ground))
         assert (behind < 0.05) == (scheme == "dark")
-        colours = {tuple(colour) for colour in browser.run(COLOURS, selector)}
+        colours = {tuple(colour) for colour in browser.execute_script(COLOURS, selector)}
         assert colours
         for colour in colours:
             low, high = sorted((behind, luminance(colour)))
             assert (high + 0.05) / (low + 0.05) >= 4.5, (selector, colour)
 
 
-def test_page_asks_for_nothing_from_outside(browser):
-    names = browser.run(
+def test_page_asks_for_nothing_from_outside(page):
+    names = page.execute_script(
         "return performance.getEntriesByType('resource').map((entry) => entry.name)"
     )
     assert [name for name in names if not re.match(r"(file|data):", name)] == []

@@ -46,6 +46,7 @@ def to_align() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         (late, reference),
         (late[:3000], reference[:3000]),
         (reference + 30, late + 1),
+        (reference + 1, late + 30),
     ]
 
 

@@ -62,7 +62,7 @@ def test_resampling(rate: int) -> None:
     assert_equal(thinned(y), PEER["resampling"][str(rate)])
 
 
-@pytest.mark.parametrize("case", range(4))
+@pytest.mark.parametrize("case", range(5))
 def test_alignment(case: int) -> None:
     reference, processed = given.to_align()[case]
     span = alignment.audible_span(reference)

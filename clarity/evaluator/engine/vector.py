@@ -9,13 +9,17 @@ and the compiler keeps each vector in one register of the processor. In memory t
 bands lie side by side: an array of shape (samples, WIDTH), made by `aligned_zeros`, of which `load`
 and `store` move a row.
 
+Where no sample needs the one before it, `load_rows`, `store_rows` and `repeat` handle `N_ROWS` rows
+as one longer vector. The operations of a long formula wait for one another; four rows at a time
+keep the processor busy meanwhile.
+
 How it works. Numba compiles Python in two steps: it infers a type for every variable, and it
 translates ("lowers") every operation on these types into instructions of LLVM, the compiler behind
-it. LLVM has vector types of its own, which numba does not offer to Python. The code below makes the
-introduction: `VectorType` is the name of the type in the first step, `_VectorModel` says that a
-value of it is a vector of LLVM in the second, and each operation states its types
-(`signature`, `_infer`) and the instruction that carries it out. Sums of products become fused
-multiply-adds in kernels that allow it (see `jit.kernel`), as with numbers.
+it. LLVM has vectors, which numba does not offer to Python. The code below makes the introduction:
+`VectorType` is the name of the type in the first step, `_VectorModel` says that its value is a
+vector of LLVM in the second, and each operation states its types (`signature`) and the instruction
+that carries it out. Sums of products become fused multiply-adds in kernels that allow it (see
+`jit.kernel`), as with numbers.
 """
 
 from __future__ import annotations
@@ -38,59 +42,80 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 from numpy.typing import NDArray
 
 Vector: TypeAlias = Any
-"""`WIDTH` numbers inside a kernel. Supports + - * / and unary minus, with numbers on either side."""
+"""A vector inside a kernel. Knows + - * / with another vector or with a number."""
+
+_DOUBLE, _INT = ir.DoubleType(), ir.IntType(64)
+_CACHE_LINE_BYTES = 64
 
 
 def _has_wide_registers() -> bool:
     """Whether the compiler puts eight numbers of 64 bits into one register (AVX-512)."""
     _, name, features = cpu_target.target_context.codegen().magic_tuple()
     if numba.config.CPU_NAME and not numba.config.CPU_FEATURES:  # type: ignore[attr-defined]
-        features = ""  # numba adds those of the processor that it runs on
+        features = ""  # numba would add those of the processor it runs on
     machine = llvm.Target.from_default_triple().create_target_machine(name, features, opt=2)
     add = "define <8 x double> @f(<8 x double> %x) { %y = fadd <8 x double> %x, %x\n"
     return "zmm" in machine.emit_assembly(llvm.parse_assembly(add + "ret <8 x double> %y }"))
 
 
 WIDTH = int(os.environ.get("HAAQI_VECTOR_WIDTH", 8 if _has_wide_registers() else 4))
-"""Bands that a kernel handles at a time; the environment variable is for tests of the other one."""
+"""Bands that a kernel handles at a time; the environment variable lets tests choose 4 or 8."""
 
-_LLVM_DOUBLE, _LLVM_INT = ir.DoubleType(), ir.IntType(64)
-_LLVM_VECTOR = ir.VectorType(_LLVM_DOUBLE, WIDTH)
-_LLVM_INT_VECTOR = ir.VectorType(_LLVM_INT, WIDTH)
-_N_BYTES = 8 * WIDTH
-_CACHE_LINE_BYTES = 64
+N_ROWS = 4
+"""Rows in a vector of `load_rows`."""
+
+
+def aligned_zeros(*shape: int) -> NDArray[np.float64]:
+    """Zeros from the start of a cache line on, as `load` and `store` need them."""
+    n_bytes = 8 * math.prod(shape)
+    memory = np.zeros(n_bytes + _CACHE_LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % _CACHE_LINE_BYTES
+    return memory[first : first + n_bytes].view(np.float64).reshape(shape)
+
+
+def aligned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Copy an array into memory like that of `aligned_zeros`."""
+    copy = aligned_zeros(*values.shape)
+    copy[...] = values
+    return copy
 
 
 class VectorType(types.Type):
-    """Numba's name for `Vector`."""
+    """Numba's name for a `Vector` of some rows."""
 
-    def __init__(self) -> None:
-        super().__init__(name=f"float64x{WIDTH}")
+    def __init__(self, n_rows: int) -> None:
+        self.width = n_rows * WIDTH
+        self.n_rows = n_rows
+        super().__init__(name=f"float64x{self.width}")
 
 
-VECTOR = VectorType()
+ROW, ROWS = VectorType(1), VectorType(N_ROWS)
 
 
 @register_model(VectorType)
 class _VectorModel(models.PrimitiveModel):
     """A value of `VectorType` is a vector of LLVM."""
 
-    def __init__(self, manager: Any, vector_type: VectorType) -> None:
-        super().__init__(manager, vector_type, _LLVM_VECTOR)
+    def __init__(self, manager: Any, vector: VectorType) -> None:
+        super().__init__(manager, vector, ir.VectorType(_DOUBLE, vector.width))
 
 
-def _constant(value: float | int, vector: ir.VectorType = _LLVM_VECTOR) -> ir.Constant:
-    """Put the same constant into all places."""
-    return ir.Constant(vector, [value] * WIDTH)
+def _lowered(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
+    """Put a number into all places of a vector, or repeat a shorter vector to its length."""
+    if not isinstance(value.type, ir.VectorType):
+        one = ir.Constant(ir.VectorType(value.type, 1), ir.Undefined)
+        value = builder.insert_element(one, value, ir.Constant(ir.IntType(32), 0))
+    places = [place % value.type.count for place in range(width)]
+    return builder.shuffle_vector(
+        value, value, ir.Constant(ir.VectorType(ir.IntType(32), width), places)
+    )
 
 
-def _in_all_places(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """Put the same number into all places; a vector stays as it is."""
-    if value.type == _LLVM_VECTOR:
-        return value
-    first = builder.insert_element(_constant(ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(first, first, zeros)
+def _result(*args: types.Type) -> VectorType | None:
+    """Type of an operation on vectors of one kind, or on such a vector and numbers."""
+    vectors = {arg for arg in args if isinstance(arg, VectorType)}
+    numbers = all(isinstance(arg, VectorType | types.Number) for arg in args)
+    return vectors.pop() if len(vectors) == 1 and numbers else None
 
 
 def _define_operator(function: Callable[..., Any], instruction: str) -> None:
@@ -99,17 +124,17 @@ def _define_operator(function: Callable[..., Any], instruction: str) -> None:
     @infer_global(function)
     class _Infer(AbstractTemplate):
         def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
-            if not kws and len(args) == 2 and VECTOR in args:
-                numbers = [VECTOR if arg == VECTOR else types.float64 for arg in args]
-                if all(arg == VECTOR or isinstance(arg, types.Number) for arg in args):
-                    return signature(VECTOR, *numbers)
-            return None
+            result = _result(*args)
+            if result is None:
+                return None
+            return signature(result, *(arg if arg == result else types.float64 for arg in args))
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple[ir.Value, ...]) -> Any:
-        return getattr(builder, instruction)(*(_in_all_places(builder, arg) for arg in args))
+        width = sig.return_type.width
+        return getattr(builder, instruction)(*(_lowered(builder, arg, width) for arg in args))
 
-    for types_of_arguments in [(VECTOR, VECTOR), (types.float64, VECTOR), (VECTOR, types.float64)]:
-        lower_builtin(function, *types_of_arguments)(lower)
+    for kinds in [(VectorType,) * 2, (types.Float, VectorType), (VectorType, types.Float)]:
+        lower_builtin(function, *kinds)(lower)
 
 
 _define_operator(operator.add, "fadd")
@@ -118,74 +143,129 @@ _define_operator(operator.mul, "fmul")
 _define_operator(operator.truediv, "fdiv")
 
 
-def _row_pointer(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+def _row_pointer(context: Any, builder: ir.IRBuilder, sig: Any, args: Any, width: int) -> ir.Value:
     """Address of row args[1] of the array args[0]."""
     array = context.make_array(sig.args[0])(context, builder, args[0])
-    first = builder.mul(args[1], ir.Constant(args[1].type, WIDTH))
-    return builder.bitcast(builder.gep(array.data, [first]), _LLVM_VECTOR.as_pointer())
+    first = builder.gep(array.data, [builder.mul(args[1], ir.Constant(_INT, WIDTH))])
+    return builder.bitcast(first, ir.VectorType(_DOUBLE, width).as_pointer())
 
 
-def _is_rows(array: types.Type) -> bool:
-    return isinstance(array, types.Array) and array.layout == "C" and array.dtype == types.float64
+def _define_load(vector: VectorType) -> Any:
+    @intrinsic
+    def load(typing: Any, array: Any, row: Any) -> Any:
+        def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            pointer = _row_pointer(context, builder, sig, args, vector.width)
+            return builder.load(pointer, align=8 * WIDTH)
+
+        return vector(array, types.intp), lower
+
+    return load
 
 
-@intrinsic
-def load(typing: Any, array: Any, row: Any) -> Any:
-    """Row of an aligned array that counts as (rows, WIDTH), whatever its shape."""
+load = _define_load(ROW)
+"""load(array, row): a row of an aligned C-contiguous array, which counts as (rows, WIDTH)."""
 
-    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.load(_row_pointer(context, builder, sig, args), align=_N_BYTES)
-
-    return (VECTOR(array, types.intp), lower) if _is_rows(array) else None
+load_rows = _define_load(ROWS)
+"""load_rows(array, row): `N_ROWS` rows from `row` on, as one vector."""
 
 
 @intrinsic
 def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
-    """Write a row of an aligned array that counts as (rows, WIDTH), whatever its shape."""
+    """Write a row, or `N_ROWS` rows, of an aligned array that counts as (rows, WIDTH)."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        builder.store(args[2], _row_pointer(context, builder, sig, args), align=_N_BYTES)
+        pointer = _row_pointer(context, builder, sig, args, sig.args[2].width)
+        builder.store(args[2], pointer, align=8 * WIDTH)
         return context.get_dummy_value()
 
-    return (types.void(array, types.intp, VECTOR), lower) if _is_rows(array) else None
+    return types.void(array, types.intp, value), lower
 
 
-@intrinsic
-def broadcast(typing: Any, value: Any) -> Any:
-    """Put the same number into all places."""
+def _define_repeat(vector: VectorType) -> Any:
+    @intrinsic
+    def repeat(typing: Any, value: Any) -> Any:
+        def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            return _lowered(builder, args[0], vector.width)
 
-    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return _in_all_places(builder, args[0])
+        return vector(value if isinstance(value, VectorType) else types.float64), lower
 
-    return VECTOR(types.float64), lower
+    return repeat
+
+
+broadcast = _define_repeat(ROW)
+"""broadcast(number): the same number in all places."""
+
+repeat = _define_repeat(ROWS)
+"""repeat(vector): the same row `N_ROWS` times."""
 
 
 @intrinsic
 def sqrt(typing: Any, x: Any) -> Any:
-    """Square root of every number."""
+    """Square root in every place."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        function_type = ir.FunctionType(_LLVM_VECTOR, [_LLVM_VECTOR])
-        name = f"llvm.sqrt.v{WIDTH}f64"
+        function_type = ir.FunctionType(args[0].type, [args[0].type])
+        name = f"llvm.sqrt.v{args[0].type.count}f64"
         return builder.call(get_or_insert_function(builder.module, function_type, name), args)
 
-    return VECTOR(VECTOR), lower
+    return x(x), lower
 
 
 def _define_choice(comparison: str) -> Any:
-    """The one of two numbers, in every place, that compares to the other as the sign says."""
-
     @intrinsic
     def choose(typing: Any, x: Any, y: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-            a, b = (_in_all_places(builder, arg) for arg in args)
+            a, b = (_lowered(builder, arg, x.width) for arg in args)
             return builder.select(builder.fcmp_ordered(comparison, a, b), a, b)
 
-        y = VECTOR if y == VECTOR else types.float64
-        return VECTOR(VECTOR, y), lower
+        return x(x, y if y == x else types.float64), lower
 
     return choose
 
 
 maximum = _define_choice(">")
+"""maximum(vector, vector or number): the larger one in every place."""
+
 minimum = _define_choice("<")
+"""minimum(vector, vector or number): the smaller one in every place."""
+
+
+def _integers(vector: VectorType, value: int) -> ir.Constant:
+    return ir.Constant(ir.VectorType(_INT, vector.width), [value] * vector.width)
+
+
+_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+_EXPONENT_OF_ONE, _MANTISSA_BITS = 1023, 52
+
+
+@intrinsic
+def split(typing: Any, x: Any) -> Any:
+    """Exponents k and mantissas m of positive normal 2^k m, sqrt(1/2) <= m < sqrt(2)."""
+
+    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        n_bits, one = _integers(x, _MANTISSA_BITS), _integers(x, _EXPONENT_OF_ONE)
+        bits = builder.bitcast(args[0], n_bits.type)
+        offset = (_EXPONENT_OF_ONE << _MANTISSA_BITS) - _SQRT_HALF_BITS
+        biased = builder.lshr(builder.add(bits, _integers(x, offset)), n_bits)
+        mantissa = builder.sub(bits, builder.shl(builder.sub(biased, one), n_bits))
+        # An integer below 2^52 in the mantissa of 2^52 makes it that much more.
+        magic = builder.bitcast(_integers(x, 0x433 << _MANTISSA_BITS), args[0].type)
+        sum_bits = builder.or_(biased, _integers(x, 0x433 << _MANTISSA_BITS))
+        exponent = builder.fsub(builder.bitcast(sum_bits, args[0].type), magic)
+        exponent = builder.fsub(exponent, ir.Constant(args[0].type, [1023.0] * x.width))
+        parts = [exponent, builder.bitcast(mantissa, args[0].type)]
+        return context.make_tuple(builder, sig.return_type, parts)
+
+    return types.UniTuple(x, 2)(x), lower
+
+
+@intrinsic
+def power_of_two(typing: Any, k: Any) -> Any:
+    """2^k of integers k that were rounded by adding 1.5 * 2^52, which puts them into low bits."""
+
+    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        bits = builder.bitcast(args[0], ir.VectorType(_INT, k.width))
+        biased = builder.add(bits, _integers(k, _EXPONENT_OF_ONE))
+        return builder.bitcast(builder.shl(biased, _integers(k, _MANTISSA_BITS)), args[0].type)
+
+    return k(k), lower

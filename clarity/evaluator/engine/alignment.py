@@ -11,7 +11,7 @@ from scipy import fft
 from clarity.evaluator.engine.jit import kernel
 
 _SMALLEST_ENERGY = 1e-200
-_TURN_BLOCK = 32
+_MODULATION_BLOCK = 32
 
 
 def bulk_delay(
@@ -53,17 +53,17 @@ def _half_correlation(
     energies = np.maximum([np.einsum("i,i", x, x) for x in signals], _SMALLEST_ENERGY)
     scale = 2.0 ** np.rint(0.5 * np.log2(energies[0] / energies[1]))
     _pack(reference, processed, reference.mean(), processed.mean(), scale, flat)
-    turn = np.pi / m if negacyclic else 0.0
-    _turn(flat, -turn)
+    angle = np.pi / m if negacyclic else 0.0
+    _modulate(flat, -angle)
     z = fft.fft(z, axis=0, overwrite_x=True, workers=n_threads)
-    _turn_rows(z, -2.0 * np.pi / m)
+    _modulate_rows(z, -2.0 * np.pi / m)
     z = fft.fft(z, axis=1, overwrite_x=True, workers=n_threads)
     _cross_spectrum(z, 1 if negacyclic else 0)
     z = fft.ifft(z, axis=1, overwrite_x=True, workers=n_threads)
-    _turn_rows(z, 2.0 * np.pi / m)
+    _modulate_rows(z, 2.0 * np.pi / m)
     z = fft.ifft(z, axis=0, overwrite_x=True, workers=n_threads)
     flat = z.reshape(-1)
-    _turn(flat, turn)
+    _modulate(flat, angle)
     return flat
 
 
@@ -82,23 +82,23 @@ def _pack(
 
 
 @kernel
-def _turn(z: NDArray[np.complex128], angle: float) -> None:
+def _modulate(z: NDArray[np.complex128], angle: float) -> None:
     """Multiply by exp(j angle n), in place; each angle is the sum of a coarse and a fine one."""
     if angle == 0.0:
         return
-    fine = np.exp(1j * angle * np.arange(_TURN_BLOCK))
-    for first in range(0, z.size, _TURN_BLOCK):
+    fine = np.exp(1j * angle * np.arange(_MODULATION_BLOCK))
+    for first in range(0, z.size, _MODULATION_BLOCK):
         coarse = np.exp(1j * angle * first)
-        block = z[first : first + _TURN_BLOCK]
+        block = z[first : first + _MODULATION_BLOCK]
         for i in range(block.size):
             block[i] *= coarse * fine[i]
 
 
 @kernel
-def _turn_rows(z: NDArray[np.complex128], angle: float) -> None:
+def _modulate_rows(z: NDArray[np.complex128], angle: float) -> None:
     """Multiply row i, column j by exp(j angle i j), in place."""
     for row in range(z.shape[0]):
-        _turn(z[row], angle * row)
+        _modulate(z[row], angle * row)
 
 
 @kernel

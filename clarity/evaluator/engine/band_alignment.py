@@ -1,47 +1,132 @@
-"""Delay between the two signals in a band: the peak of their cross-correlation within +-100 ms.
+"""Delay between the two signals in a band; equals `ear_model.band_alignment.band_lags`.
 
 The signals pass by once. Their cross-spectra are summed frame by frame, and one inverse transform
-at the end gives the correlation at all lags. A frame holds `FRAME_STEP` samples of the reference
-and the same stretch of the processed signal with `LEAD` samples more on either side, so that the
-circular correlation of the frame is the linear one.
+at the end gives the correlation at all lags. A frame holds some hops of the reference and the same
+stretch of the processed signal with `Frames.lead` hops more on either side, so that the circular
+correlation of the frame is the linear one at the lags that count. Signals that are short enough
+take a single frame.
 """
 
 from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.band_alignment import MAX_LAG
-from clarity.evaluator.engine.constants import HOP, LANES
+from clarity.evaluator.engine.cochlea import clear_rows, copy_rows
+from clarity.evaluator.engine.constants import HOP
+from clarity.evaluator.engine.fft import Transform, forward, transform
 from clarity.evaluator.engine.jit import kernel
-from clarity.evaluator.engine.lane_fft import DIGIT_REVERSED, N_FFT, forward
-from clarity.evaluator.engine.lanes import add, load, load_flat, mul, power, scale, store, sub
+from clarity.evaluator.engine.vector import WIDTH, aligned_zeros, load, store
 
-LEAD = HOP * -(-MAX_LAG // HOP)
-"""Samples of the processed signal around those of the reference: `MAX_LAG` in whole hops."""
-
-FRAME_STEP = HOP * ((N_FFT - 2 * LEAD) // HOP)
-"""Samples of the reference in a frame."""
-
-N_BINS = N_FFT // 2 + 1
-
-ROW_OF_BIN = DIGIT_REVERSED
+_SHORTEST_FRAME, _LONGEST_FRAME = 1024, 16384
 
 
-def _mirrored_rows() -> NDArray[np.int64]:
-    """Rows of the bins k and -k, shape (N_BINS, 2), in the order in which they lie in memory."""
-    rows = np.arange(N_FFT)
-    bin_of_row = np.argsort(ROW_OF_BIN)
-    mirrored = ROW_OF_BIN[-bin_of_row % N_FFT]
-    return np.stack((rows, mirrored), axis=1)[rows <= mirrored]
+class Frames(NamedTuple):
+    """How signals of one length are cut into frames.
+
+    Attributes
+    ----------
+    n_hops : int
+        Hops in the signals.
+    lead : int
+        Hops of the processed signal before and behind those of the reference.
+    step, size : int
+        Hops of the reference, and of the processed signal, in a frame.
+    transform : Transform
+        Tables.
+    mirrored_rows : ndarray of int64, shape (n_bins, 2)
+        Rows of the bins k and -k, in the order in which they are in memory.
+    bin_of_pair : ndarray of int64, shape (n_bins,)
+        The bin k of each pair of rows.
+    """
+
+    n_hops: int
+    lead: int
+    step: int
+    size: int
+    transform: Transform
+    mirrored_rows: NDArray[np.int64]
+    bin_of_pair: NDArray[np.int64]
 
 
-MIRRORED_ROWS = _mirrored_rows()
-BIN_OF_PAIR = np.argsort(ROW_OF_BIN)[MIRRORED_ROWS[:, 0]]
+def frames_for(n_samples: int) -> Frames:
+    """Choose the shortest transform that takes the signals at once, or the longest there is."""
+    n_hops = -(-n_samples // HOP)
+    lead = min(n_hops, -(-MAX_LAG // HOP))
+    n_fft = _SHORTEST_FRAME
+    while n_fft < min((n_hops + lead) * HOP, _LONGEST_FRAME):
+        n_fft *= 2
+    size = n_fft // HOP
+    step = n_hops if n_hops + lead <= size else size - 2 * lead
+    return Frames(n_hops, lead, step, size, transform(n_fft), *_mirrored_rows(n_fft))
+
+
+@cache
+def _mirrored_rows(n_fft: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """See `Frames`."""
+    rows, row_of_bin = np.arange(n_fft), transform(n_fft).row_of_bin
+    bin_of_row = np.argsort(row_of_bin)
+    mirrored = row_of_bin[-bin_of_row % n_fft]
+    pairs = np.stack((rows, mirrored), axis=1)[rows <= mirrored]
+    return pairs, bin_of_row[pairs[:, 0]]
+
+
+class FrameBuffers(NamedTuple):
+    """Buffers for envelopes, or for motions, of `WIDTH` bands.
+
+    Attributes
+    ----------
+    re, im : ndarray, shape (n_fft, WIDTH)
+        A frame of the reference and of the processed signal.
+    kept : ndarray, shape (2, (size - step) * HOP, WIDTH)
+        The end of both, with which the next frame begins.
+    spectrum : ndarray, shape (2 * n_bins, WIDTH)
+        Sum of the frames' cross-spectra.
+    """
+
+    re: NDArray[np.float64]
+    im: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    spectrum: NDArray[np.float64]
+
+
+def frame_buffers(frames: Frames) -> FrameBuffers:
+    """Buffers for one thread."""
+    n_fft = frames.transform.row_of_bin.size
+    return FrameBuffers(
+        re=aligned_zeros(n_fft, WIDTH),
+        im=aligned_zeros(n_fft, WIDTH),
+        kept=aligned_zeros(2, (frames.size - frames.step) * HOP, WIDTH),
+        spectrum=aligned_zeros(2 * frames.bin_of_pair.size, WIDTH),
+    )
 
 
 @kernel
-def add_cross_spectrum(
+def add_frame(buffers: FrameBuffers, frames: Frames) -> None:
+    """Add a frame to the cross-spectrum and begin the next one.
+
+    The reference is in hops `lead` to `lead + step`, the processed signal `lead` hops before and
+    behind them, too; what both have in the hops from `step` on comes first in the next frame.
+    """
+    lead, step, size = frames.lead * HOP, frames.step * HOP, frames.size * HOP
+    re, im, kept = buffers.re, buffers.im, buffers.kept
+    copy_rows(re[step:size], kept[0])
+    copy_rows(im[step:size], kept[1])
+    clear_rows(re[:lead])
+    clear_rows(re[lead + step :])
+    clear_rows(im[size:])
+    forward(re, im, frames.transform.twiddles)
+    _add_cross_spectrum(re, im, frames.mirrored_rows, buffers.spectrum)
+    copy_rows(kept[0], re[: size - step])
+    copy_rows(kept[1], im[: size - step])
+
+
+@kernel
+def _add_cross_spectrum(
     re: NDArray[np.float64],
     im: NDArray[np.float64],
     mirrored_rows: NDArray[np.int64],
@@ -50,87 +135,68 @@ def add_cross_spectrum(
     """Add the cross-spectrum of two real signals that were transformed as one complex signal.
 
     With Z the transform of r + j p, four times conj(R) P is
-    2 Im(Z[k] Z[-k]) - j (|Z[k]|^2 - |Z[-k]|^2).
-
-    Parameters
-    ----------
-    re, im : ndarray, shape (N_FFT, 4)
-        Z, as `forward` leaves it.
-    mirrored_rows : ndarray, shape (N_BINS, 2)
-        `MIRRORED_ROWS`.
-    spectrum : ndarray, shape (2 * N_BINS, 4)
-        Sum; real and imaginary parts in turn, bins in the order of `MIRRORED_ROWS`.
+    2 Im(Z[k] Z[-k]) - j (|Z[k]|^2 - |Z[-k]|^2). Real and imaginary parts are summed in turn, bins
+    in the order of `Frames.mirrored_rows`.
     """
-    re_flat, im_flat = re.reshape(-1), im.reshape(-1)
-    for k in range(N_BINS):
+    for k in range(mirrored_rows.shape[0]):
         i, j = mirrored_rows[k, 0], mirrored_rows[k, 1]
-        a_re, a_im = load_flat(re_flat, i), load_flat(im_flat, i)
-        b_re, b_im = load_flat(re_flat, j), load_flat(im_flat, j)
-        product_im = add(mul(a_re, b_im), mul(a_im, b_re))
-        difference = sub(power(b_re, b_im), power(a_re, a_im))
-        store(spectrum, 2 * k, add(load(spectrum, 2 * k), scale(2.0, product_im)))
-        store(spectrum, 2 * k + 1, add(load(spectrum, 2 * k + 1), difference))
+        a_re, a_im, b_re, b_im = load(re, i), load(im, i), load(re, j), load(im, j)
+        real = 2.0 * (a_re * b_im + a_im * b_re)
+        imaginary = (b_re * b_re + b_im * b_im) - (a_re * a_re + a_im * a_im)
+        store(spectrum, 2 * k, load(spectrum, 2 * k) + real)
+        store(spectrum, 2 * k + 1, load(spectrum, 2 * k + 1) + imaginary)
 
 
 @kernel
 def correlation_peaks(
-    envelope_spectrum: NDArray[np.float64],
-    motion_spectrum: NDArray[np.float64],
-    bin_of_pair: NDArray[np.int64],
-    row_of_bin: NDArray[np.int64],
-    twiddles: NDArray[np.float64],
-    n_samples: int,
+    envelope: FrameBuffers, motion: FrameBuffers, frames: Frames, n_samples: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lags of the largest correlation.
 
     Parameters
     ----------
-    envelope_spectrum, motion_spectrum : ndarray, shape (2 * N_BINS, 4)
-        Sums of cross-spectra.
-    bin_of_pair, row_of_bin, twiddles : ndarray
-        `BIN_OF_PAIR` and tables of the transform.
+    envelope, motion : FrameBuffers
+        Sums of cross-spectra; the frame of the envelope becomes scratch.
+    frames : Frames
+        How the signals were cut.
     n_samples : int
         Length of the signals; shorter than `MAX_LAG`, it bounds the lags.
 
     Returns
     -------
-    envelope_lag, motion_lag : ndarray, shape (4,)
+    envelope_lag, motion_lag : ndarray, shape (WIDTH,)
         D that maximises sum r[n] p[n + D], -L <= D < L; of equal maxima the last.
     """
     # The inverse of W is the forward transform, read backwards. Both correlations are real, so one
     # transform of W_envelope + j W_motion gives them as its real and imaginary parts.
-    re = np.empty((N_FFT, LANES))
-    im = np.empty((N_FFT, LANES))
-    for k in range(N_BINS):
-        i = bin_of_pair[k]
-        mirrored = (N_FFT - i) % N_FFT
-        for lane in range(LANES):
-            e_re, e_im = envelope_spectrum[2 * k, lane], envelope_spectrum[2 * k + 1, lane]
-            m_re, m_im = motion_spectrum[2 * k, lane], motion_spectrum[2 * k + 1, lane]
-            re[mirrored, lane] = e_re + m_im
-            im[mirrored, lane] = m_re - e_im
-            re[i, lane] = e_re - m_im
-            im[i, lane] = e_im + m_re
-    forward(re, im, twiddles)
-    return (
-        _peak(re, row_of_bin, n_samples),
-        _peak(im, row_of_bin, n_samples),
-    )
+    re, im, row_of_bin = envelope.re, envelope.im, frames.transform.row_of_bin
+    n_fft = re.shape[0]
+    for k in range(frames.bin_of_pair.size):
+        i = frames.bin_of_pair[k]
+        mirrored = (n_fft - i) % n_fft
+        e_re, e_im = load(envelope.spectrum, 2 * k), load(envelope.spectrum, 2 * k + 1)
+        m_re, m_im = load(motion.spectrum, 2 * k), load(motion.spectrum, 2 * k + 1)
+        store(re, mirrored, e_re + m_im)
+        store(im, mirrored, m_re - e_im)
+        store(re, i, e_re - m_im)
+        store(im, i, e_im + m_re)
+    forward(re, im, frames.transform.twiddles)
+    return _peaks(re, row_of_bin, n_samples), _peaks(im, row_of_bin, n_samples)
 
 
 @kernel
-def _peak(
+def _peaks(
     correlation: NDArray[np.float64], row_of_bin: NDArray[np.int64], n_samples: int
 ) -> NDArray[np.int64]:
-    """Lag of the maximum of each lane of a correlation that `forward` left read backwards."""
+    """Lag of the maximum of each band of a correlation that `forward` left read backwards."""
     last = min(MAX_LAG, n_samples) - 1
     first = -MAX_LAG if n_samples > MAX_LAG else -last
-    peak_lag = np.full(LANES, last)
-    for lane in range(LANES):
-        highest = -np.inf
-        for lag in range(first, last + 1):
-            value = correlation[row_of_bin[(N_FFT - LEAD - lag) % N_FFT], lane]
-            if value >= highest:
-                highest = value
-                peak_lag[lane] = lag
+    peak_lag = np.full(WIDTH, last)
+    highest = np.full(WIDTH, -np.inf)
+    for lag in range(first, last + 1):
+        row = row_of_bin[-lag % row_of_bin.size]
+        for band in range(WIDTH):
+            if correlation[row, band] >= highest[band]:
+                highest[band] = correlation[row, band]
+                peak_lag[band] = lag
     return peak_lag

@@ -1,7 +1,10 @@
-"""Comparison of two signals band by band, hop by hop.
+"""Comparison of two signals in `WIDTH` bands, hop by hop, in two passes.
 
-What the features need of a band is small: smoothed envelopes at 250 Hz and covariances at 125 Hz.
-Everything before that passes through a few buffers that fit in the processor's cache.
+`find_delays` runs both through the cochlea up to the compression and finds the delay between them
+in each band; `compare` runs them again and goes on to the features. Together that is what
+`ear_model.model.compare_signals` does band by band. What the features need of a band is small:
+smoothed envelopes at 250 Hz and covariances at 125 Hz. Everything before that passes through a few
+buffers that fit in the processor's cache.
 """
 
 from __future__ import annotations
@@ -11,116 +14,105 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.covariance import MAX_SEGMENT_LAG, SEGMENT
+from clarity.evaluator.ear_model.covariance import SEGMENT
 from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
-from clarity.evaluator.engine.adaptation import (
-    adapt_block,
-    sensation_level_block,
-)
+from clarity.evaluator.engine.adaptation import adapt_block, sensation_level_block
 from clarity.evaluator.engine.band_alignment import (
-    FRAME_STEP,
-    LEAD,
-    N_BINS,
-    add_cross_spectrum,
+    FrameBuffers,
+    Frames,
+    add_frame,
     correlation_peaks,
+    frame_buffers,
 )
-from clarity.evaluator.engine.cochlea import Cochlea, compressed_hop
-from clarity.evaluator.engine.constants import HOP, LANES
-from clarity.evaluator.engine.covariance import segment_covariance
-from clarity.evaluator.engine.envelope import smooth_hop
+from clarity.evaluator.engine.cochlea import (
+    Cochlea,
+    CochleaState,
+    GainBuffers,
+    clear_rows,
+    compressed_hop,
+    copy_rows,
+    gain_buffers,
+)
+from clarity.evaluator.engine.constants import HOP
+from clarity.evaluator.engine.covariance import (
+    CovarianceWorkspace,
+    covariance_hop,
+    covariance_workspace,
+)
+from clarity.evaluator.engine.envelope import smooth_hop, smoothing_state
+from clarity.evaluator.engine.gammatone import Output
 from clarity.evaluator.engine.jit import kernel
-from clarity.evaluator.engine.lane_fft import N_FFT, forward
-from clarity.evaluator.engine.lanes import aligned_zeros, clear_rows, copy_rows
-from clarity.evaluator.engine.noise import add_normals, open_stream
-
-_LEAD_HOPS = LEAD // HOP
-_RING_HOPS = 2 * _LEAD_HOPS + 2
-_RING = _RING_HOPS * HOP
-
-
-class Tables(NamedTuple):
-    """Constant arrays that the kernels read.
-
-    Attributes
-    ----------
-    row_of_bin, twiddles : ndarray
-        Tables of the transform, see `lane_fft`.
-    mirrored_rows, bin_of_pair : ndarray of int64, shapes (N_BINS, 2) and (N_BINS,)
-        See `band_alignment`.
-    smoothing_window : ndarray, shape (192,)
-        See `envelope`.
-    segment_windows, window_correlations : ndarray, shapes (3, 384) and (3, 25)
-        See `covariance`.
-    """
-
-    row_of_bin: NDArray[np.int64]
-    twiddles: NDArray[np.float64]
-    mirrored_rows: NDArray[np.int64]
-    bin_of_pair: NDArray[np.int64]
-    smoothing_window: NDArray[np.float64]
-    segment_windows: NDArray[np.float64]
-    window_correlations: NDArray[np.float64]
-
-
-class CorrelationFrame(NamedTuple):
-    """Buffers for the correlation of two signals in four bands, see `band_alignment`.
-
-    Attributes
-    ----------
-    re, im : ndarray, shape (N_FFT, 4)
-        A frame of the reference and of the processed signal.
-    kept : ndarray, shape (2 * LEAD, 4)
-        End of the processed signal's frame, with which the next one begins.
-    spectrum : ndarray, shape (2 * N_BINS, 4)
-        Sum of the frames' cross-spectra.
-    """
-
-    re: NDArray[np.float64]
-    im: NDArray[np.float64]
-    kept: NDArray[np.float64]
-    spectrum: NDArray[np.float64]
+from clarity.evaluator.engine.noise import Streams, draw_normals
+from clarity.evaluator.engine.vector import WIDTH, aligned_zeros, load, store
 
 
 class Workspace(NamedTuple):
-    """Large buffers of a thread; used again, because new memory is slow at first touch.
+    """Buffers of a thread.
 
     Attributes
     ----------
-    envelope, motion : CorrelationFrame
-        For `find_delays`, 4 MB.
-    gains : ndarray, shape (2, n_gains, 4)
-        Gains that the cochleas of both signals keep.
+    gains : GainBuffers
+        See `cochlea`.
+    envelope, motion : FrameBuffers
+        See `band_alignment`.
+    aligned : ndarray, shape (2, HOP, WIDTH)
+        Compressed envelopes of a hop.
+    rates : ndarray, shape (2, HOP, WIDTH)
+        Firing rates of a hop.
+    motions : ndarray, shape (2, SEGMENT, WIDTH)
+        Motions of the hop before and of a hop.
+    noise : ndarray, shape (HOP, WIDTH)
+        Standard normals.
+    voltages : ndarray, shape (2, 2, WIDTH)
+        State of the adaptation.
+    energy : ndarray, shape (2, WIDTH)
+        Energy that nobody asks for.
+    covariance : CovarianceWorkspace
+        See `covariance`.
+    smoothing : tuple of two ndarrays
+        See `envelope.smoothing_state`.
     """
 
-    envelope: CorrelationFrame
-    motion: CorrelationFrame
-    gains: NDArray[np.float64]
+    gains: GainBuffers
+    envelope: FrameBuffers
+    motion: FrameBuffers
+    aligned: NDArray[np.float64]
+    rates: NDArray[np.float64]
+    motions: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    voltages: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    covariance: CovarianceWorkspace
+    smoothing: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def new_workspace(n_gains: int) -> Workspace:
-    """Buffers for one thread, and for so many gains of a signal."""
-    envelope, motion = (
-        CorrelationFrame(
-            re=aligned_zeros(N_FFT, LANES),
-            im=aligned_zeros(N_FFT, LANES),
-            kept=aligned_zeros(2 * LEAD, LANES),
-            spectrum=aligned_zeros(2 * N_BINS, LANES),
-        )
-        for _ in range(2)
+def new_workspace(n_samples: int, frames: Frames) -> Workspace:
+    """Buffers for signals of some length."""
+    return Workspace(
+        gains=gain_buffers(n_samples),
+        envelope=frame_buffers(frames),
+        motion=frame_buffers(frames),
+        aligned=aligned_zeros(2, HOP, WIDTH),
+        rates=aligned_zeros(2, HOP, WIDTH),
+        motions=aligned_zeros(2, SEGMENT, WIDTH),
+        noise=aligned_zeros(HOP, WIDTH),
+        voltages=aligned_zeros(2, 2, WIDTH),
+        energy=aligned_zeros(2, WIDTH),
+        covariance=covariance_workspace(),
+        smoothing=smoothing_state(),
     )
-    return Workspace(envelope, motion, aligned_zeros(2, n_gains, LANES))
 
 
 class BandFeatures(NamedTuple):
-    """What is kept of four bands.
+    """What is kept of some bands.
 
     Attributes
     ----------
-    reference_frames, processed_frames : ndarray, shape (4, F)
+    reference_frames, processed_frames : ndarray, shape (n_bands, F)
         Smoothed envelopes in dB SL.
-    covariance : ndarray, shape (4, Q)
+    covariance : ndarray, shape (n_bands, Q)
         Covariance of basilar-membrane motion.
-    mean_square : ndarray, shape (4, Q)
+    mean_square : ndarray, shape (n_bands, Q)
         Mean square of the reference's motion.
     """
 
@@ -130,286 +122,227 @@ class BandFeatures(NamedTuple):
     mean_square: NDArray[np.float64]
 
 
-class Listening(NamedTuple):
-    """Parameters of four bands behind the compression.
+class BandParameters(NamedTuple):
+    """Parameters of `WIDTH` bands behind the compression.
 
     Attributes
     ----------
-    full_scale_db : ndarray, shape (HOP * 4,)
-        Level above threshold of an envelope of 1, repeated for every sample.
-    envelope_lag, motion_lag : ndarray of int64, shape (4,)
-        Delay of the processed signal in samples.
-    processed_scale : ndarray, shape (4,)
-        Factor that the processed signal still needs.
-    delay : ndarray of int64, shape (4,)
+    full_scale_db : ndarray, shape (1, WIDTH)
+        Level above threshold of an envelope of 1.
+    envelope_shift, motion_shift : ndarray of int64, shape (2, WIDTH)
+        Samples by which reference and processed signal are taken from later: the delay of the
+        processed signal, less the delay that lines the bands up.
+    scale : ndarray, shape (2, WIDTH)
+        Factors that the signals still need.
+    delay : ndarray of int64, shape (WIDTH,)
         Delay of both signals that lines the bands up.
     threshold_db : float
         Level in dB SL that a tile of basilar-membrane motion must exceed to be compared.
     noise_gain : float
         RMS of the noise at threshold.
-    noise_keys, noise_positions, noise_waiting : ndarray
-        States of the random stream for the four bands of the reference, then of the processed
-        signal, see `noise.StreamStates`.
     """
 
     full_scale_db: NDArray[np.float64]
-    envelope_lag: NDArray[np.int64]
-    motion_lag: NDArray[np.int64]
-    processed_scale: NDArray[np.float64]
+    envelope_shift: NDArray[np.int64]
+    motion_shift: NDArray[np.int64]
+    scale: NDArray[np.float64]
     delay: NDArray[np.int64]
     threshold_db: float
     noise_gain: float
-    noise_keys: NDArray[np.uint32]
-    noise_positions: NDArray[np.int64]
-    noise_waiting: NDArray[np.float64]
+
+    def hops_ahead(self) -> int:
+        """Hops that the cochlea has to run ahead of the comparison."""
+        return max(0, -(-int(max(self.envelope_shift.max(), self.motion_shift.max())) // HOP))
+
+    def hops_behind(self) -> int:
+        """Hops that the comparison looks back."""
+        return max(0, -(int(min(self.envelope_shift.min(), self.motion_shift.min())) // HOP))
+
+
+def new_rings(parameters: BandParameters) -> tuple[Output, Output]:
+    """Buffers in which compressed signals wait for each other, the last hop before the first."""
+    n_rows = HOP * (parameters.hops_ahead() + 1 + parameters.hops_behind())
+    reference, processed = (
+        Output(aligned_zeros(n_rows, WIDTH), aligned_zeros(n_rows, WIDTH)) for _ in range(2)
+    )
+    return reference, processed
 
 
 @kernel
 def find_delays(
-    reference: Cochlea,
-    processed: Cochlea,
-    tables: Tables,
+    state: CochleaState,
+    cochlea: Cochlea,
+    frames: Frames,
     workspace: Workspace,
     energy: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Delay between the compressed signals of four bands.
+    """Delay between the compressed signals.
 
     Parameters
     ----------
-    reference, processed : Cochlea
+    state : CochleaState
+        State of the first pass.
+    cochlea : Cochlea
         Both signals; the processed one may be scaled.
-    tables : Tables
-        Constant arrays.
+    frames : Frames
+        How to cut the signals for their correlation.
     workspace : Workspace
         Scratch.
-    energy : ndarray, shape (2, 4)
-        The energy of the envelopes before compression and gain is added to it.
+    energy : ndarray, shape (2, WIDTH)
+        See `gammatone.main_block`.
 
     Returns
     -------
-    envelope_lag, motion_lag : ndarray, shape (4,)
+    envelope_lag, motion_lag : ndarray, shape (WIDTH,)
         See `band_alignment.correlation_peaks`.
     """
-    n_samples = reference.x.size
     envelope, motion = workspace.envelope, workspace.motion
-    clear_rows(envelope.kept)
-    clear_rows(motion.kept)
-    clear_rows(envelope.spectrum)
-    clear_rows(motion.spectrum)
-    for row in range(LEAD, 2 * LEAD, HOP):
-        kept = slice(row, row + HOP)
-        hop = (row - LEAD) // HOP
-        compressed_hop(processed, hop, envelope.kept[kept], motion.kept[kept], energy[1:])
-    for first in range(0, n_samples, FRAME_STEP):
-        copy_rows(envelope.kept, envelope.im[: 2 * LEAD])
-        copy_rows(motion.kept, motion.im[: 2 * LEAD])
-        for row in range(0, FRAME_STEP, HOP):
-            hop = (first + row) // HOP
-            rows = slice(row, row + HOP)
-            ahead = slice(row + 2 * LEAD, row + 2 * LEAD + HOP)
-            compressed_hop(reference, hop, envelope.re[rows], motion.re[rows], energy[:1])
-            compressed_hop(
-                processed, hop + _LEAD_HOPS, envelope.im[ahead], motion.im[ahead], energy[1:]
-            )
-        _add_frame(envelope, tables)
-        _add_frame(motion, tables)
-    return correlation_peaks(
-        envelope.spectrum,
-        motion.spectrum,
-        tables.bin_of_pair,
-        tables.row_of_bin,
-        tables.twiddles,
-        n_samples,
-    )
+    for buffers in (envelope, motion):
+        clear_rows(buffers.spectrum)
+        clear_rows(buffers.im[: frames.lead * HOP])
+    for first in range(0, frames.n_hops, frames.step):
+        n_present = frames.lead if first == 0 else frames.size - frames.step
+        for hop in range(n_present, frames.size):
+            rows = slice(hop * HOP, (hop + 1) * HOP)
+            reference = Output(envelope.re[rows], motion.re[rows])
+            processed = Output(envelope.im[rows], motion.im[rows])
+            at = first + hop - frames.lead
+            compressed_hop(state, cochlea, workspace.gains, at, (reference, processed), energy)
+        add_frame(envelope, frames)
+        add_frame(motion, frames)
+    return correlation_peaks(envelope, motion, frames, cochlea.x.size)
 
 
 @kernel
-def _add_frame(frame: CorrelationFrame, tables: Tables) -> None:
-    """Add a frame to the cross-spectrum, and keep the samples that the next one needs too."""
-    copy_rows(frame.im[FRAME_STEP : FRAME_STEP + 2 * LEAD], frame.kept)
-    clear_rows(frame.re[FRAME_STEP:])
-    clear_rows(frame.im[FRAME_STEP + 2 * LEAD :])
-    forward(frame.re, frame.im, tables.twiddles)
-    add_cross_spectrum(frame.re, frame.im, tables.mirrored_rows, frame.spectrum)
-
-
-@kernel
-def _aligned_hop(
+def _shifted_hop(
     ring: NDArray[np.float64],
     hop: int,
-    lag: NDArray[np.int64],
+    shift: NDArray[np.int64],
+    parameters: BandParameters,
     scale: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Take the samples `lag` later than those of a hop out of a ring of rows, times `scale`."""
-    for lane in range(LANES):
-        row = (hop * HOP + lag[lane] + _RING) % _RING
-        n_before_end = min(HOP, _RING - row)
+    """Take the samples `shift` later than those of a hop out of a ring of rows, times `scale`."""
+    n_rows = ring.shape[0]
+    for band in range(WIDTH):
+        row = (hop * HOP + shift[band]) % n_rows
+        n_before_end = min(HOP, n_rows - row)
         tail = ring[row : row + n_before_end]
         for t in range(n_before_end):
-            out[t, lane] = scale[lane] * tail[t, lane]
+            out[t, band] = scale[band] * tail[t, band]
         for t in range(n_before_end, HOP):
-            out[t, lane] = scale[lane] * ring[t - n_before_end, lane]
+            out[t, band] = scale[band] * ring[t - n_before_end, band]
+        out[: _n_before(parameters, hop, band), band] = 0.0
 
 
 @kernel
-def _hear_hop(
-    envelopes: NDArray[np.float64],
-    motions: NDArray[np.float64],
+def _n_before(parameters: BandParameters, hop: int, band: int) -> int:
+    """Rows of a hop before the first sample of a band."""
+    return min(max(parameters.delay[band] - hop * HOP, 0), HOP)
+
+
+@kernel
+def _inner_hair_cell_hop(
+    voltages: NDArray[np.float64],
     full_scale_db: NDArray[np.float64],
-    states: NDArray[np.float64],
-    adapted: NDArray[np.float64],
+    envelope: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    motion: NDArray[np.float64],
 ) -> None:
-    """Inner hair cells: dB above threshold, adaptation, and motion in the same units."""
-    for s in range(2):
-        sensation_level_block(envelopes[s].reshape(-1), full_scale_db, adapted[s].reshape(-1))
-    adapt_block(adapted, envelopes, motions, states)
+    """Compute firing rate and motion in dB SL; equals `ear_model.model.inner_hair_cells`."""
+    sensation_level_block(full_scale_db, envelope, rate)
+    adapt_block(voltages, envelope, rate, motion)
 
 
 @kernel
-def _delay_hop(
-    x: NDArray[np.float64], delay: NDArray[np.int64], delayed: NDArray[np.float64]
-) -> None:
-    """Write a hop behind the samples that wait in each band's delay line.
-
-    A delay line holds the hop before the current one, then the current one, then the samples that
-    still wait: shape (4, 2 * HOP + longest delay).
-    """
-    for lane in range(LANES):
-        entering = delayed[lane, HOP + delay[lane] :]
-        for t in range(HOP):
-            entering[t] = x[t, lane]
-
-
-@kernel
-def _next_hop(delayed: NDArray[np.float64], delay: NDArray[np.int64]) -> None:
-    """Move each delay line on by a hop."""
-    for lane in range(LANES):
-        for t in range(HOP + delay[lane]):
-            delayed[lane, t] = delayed[lane, t + HOP]
-
-
-@kernel
-def _smooth_band(
-    delayed: NDArray[np.float64],
+def _add_noise_hop(
+    streams: Streams,
+    parameters: BandParameters,
+    s: int,
     hop: int,
-    window: NDArray[np.float64],
-    frames: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    motion: NDArray[np.float64],
 ) -> None:
-    """Put the current hop of a delay line into the smoothed envelope."""
-    for half in range(HOP // ENVELOPE_HOP):
-        first = HOP + half * ENVELOPE_HOP
-        samples = delayed[first : first + ENVELOPE_HOP]
-        smooth_hop(samples, window, hop * (HOP // ENVELOPE_HOP) + half, frames)
-
-
-@kernel
-def _compare_band(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    hop: int,
-    tables: Tables,
-    threshold_db: float,
-    work: NDArray[np.float64],
-    covariance: NDArray[np.float64],
-    mean_square: NDArray[np.float64],
-) -> None:
-    """Covariance of the segments that end with the current hop of two delay lines.
-
-    Segment 0 is the first hop, segment i (1 <= i <= Q - 2) hops i and i + 1, and segment Q - 1 the
-    last whole hop.
-    """
-    n_segments = covariance.size
-    windows, correlations = tables.segment_windows, tables.window_correlations
-    if hop == 0:
-        covariance[0], mean_square[0] = segment_covariance(
-            x[HOP:], y[HOP:], windows[0], correlations[0], HOP, threshold_db, work
-        )
-    if 2 <= hop < n_segments:
-        covariance[hop - 1], mean_square[hop - 1] = segment_covariance(
-            x, y, windows[1], correlations[1], SEGMENT, threshold_db, work
-        )
-    if hop == n_segments - 1:
-        covariance[hop], mean_square[hop] = segment_covariance(
-            x[HOP:], y[HOP:], windows[2], correlations[2], HOP, threshold_db, work
-        )
+    """Add noise to a hop of signal s, from the first sample of each band on."""
+    for band in range(WIDTH):
+        first = _n_before(parameters, hop, band)
+        noise[:first, band] = 0.0
+        draw_normals(streams, s * WIDTH + band, noise[first:, band])
+    for n in range(HOP):
+        store(motion, n, load(motion, n) + parameters.noise_gain * load(noise, n))
 
 
 @kernel
 def compare(
-    reference: Cochlea,
-    processed: Cochlea,
-    listening: Listening,
-    tables: Tables,
+    state: CochleaState,
+    cochlea: Cochlea,
+    parameters: BandParameters,
+    rings: tuple[Output, Output],
+    n_ahead: int,
+    streams: Streams,
+    workspace: Workspace,
     features: BandFeatures,
 ) -> None:
-    """Compare both signals in four bands.
+    """Compare both signals.
 
     Parameters
     ----------
-    reference, processed : Cochlea
-        Both signals, at rest.
-    listening : Listening
+    state : CochleaState
+        State of the second pass.
+    cochlea : Cochlea
+        Both signals.
+    parameters : BandParameters
         Parameters of the later stages.
-    tables : Tables
-        Constant arrays.
+    rings : tuple of two Output
+        See `new_rings`.
+    n_ahead : int
+        `BandParameters.hops_ahead()`.
+    streams : Streams
+        Noise of the bands of the reference, then of the processed signal.
+    workspace : Workspace
+        Scratch.
     features : BandFeatures
         Receives the result; zeros on entry.
     """
-    n_hops = -(-reference.x.size // HOP)
-    envelope_ring, motion_ring = np.zeros((_RING, LANES)), np.zeros((_RING, LANES))
-    envelopes, motions = np.zeros((2, HOP, LANES)), np.zeros((2, HOP, LANES))
-    adapted = np.zeros((2, HOP, LANES))
-    adaptation_states = np.zeros((2, 2, LANES))
-    line = 2 * HOP + listening.delay.max()
-    motion_lines, envelope_lines = np.zeros((2, LANES, line)), np.zeros((2, LANES, line))
-    work = np.zeros((2, SEGMENT + 2 * MAX_SEGMENT_LAG))
-    energy = np.zeros((1, LANES))
-    streams = [
-        open_stream(
-            listening.noise_keys[i],
-            listening.noise_positions[i, 0],
-            listening.noise_positions[i, 1],
-            listening.noise_waiting[i],
+    n_hops = -(-cochlea.x.size // HOP)
+    n_ring_hops = rings[0].envelope.shape[0] // HOP
+    voltages, energy = workspace.voltages, workspace.energy
+    frames = features.reference_frames, features.processed_frames
+    window, sums = workspace.smoothing
+    clear_rows(voltages[0])
+    clear_rows(voltages[1])
+    x, y = workspace.motions[0], workspace.motions[1]
+    for ahead in range(n_hops + n_ahead):
+        slot = ahead % n_ring_hops
+        rows = slice(slot * HOP, (slot + 1) * HOP)
+        heard = (
+            Output(rings[0].envelope[rows], rings[0].motion[rows]),
+            Output(rings[1].envelope[rows], rings[1].motion[rows]),
         )
-        for i in range(2 * LANES)
-    ]
-    for hop in range(-_LEAD_HOPS, n_hops):
-        ahead = hop + _LEAD_HOPS
-        rows = slice((ahead % _RING_HOPS) * HOP, (ahead % _RING_HOPS + 1) * HOP)
-        compressed_hop(processed, ahead, envelope_ring[rows], motion_ring[rows], energy)
+        compressed_hop(state, cochlea, workspace.gains, ahead, heard, energy)
+        hop = ahead - n_ahead
         if hop < 0:
             continue
-        compressed_hop(reference, hop, envelopes[0], motions[0], energy)
-        scale = listening.processed_scale
-        _aligned_hop(envelope_ring, hop, listening.envelope_lag, scale, envelopes[1])
-        _aligned_hop(motion_ring, hop, listening.motion_lag, scale, motions[1])
-        _hear_hop(envelopes, motions, listening.full_scale_db, adaptation_states, adapted)
         for s in range(2):
-            _delay_hop(motions[s], listening.delay, motion_lines[s])
-            _delay_hop(adapted[s], listening.delay, envelope_lines[s])
-        for lane in range(LANES):
-            entered = slice(HOP + listening.delay[lane], 2 * HOP + listening.delay[lane])
-            for s in range(2):
-                add_normals(
-                    streams[s * LANES + lane],
-                    listening.noise_gain,
-                    motion_lines[s, lane, entered],
-                )
-            x, y = motion_lines[0, lane], motion_lines[1, lane]
-            _compare_band(
-                x,
-                y,
-                hop,
-                tables,
-                listening.threshold_db,
-                work,
-                features.covariance[lane],
-                features.mean_square[lane],
+            envelope, rate, motion = workspace.aligned[s], workspace.rates[s], workspace.motions[s]
+            copy_rows(motion[HOP:], motion[:HOP])
+            shifts = parameters.envelope_shift[s], parameters.motion_shift[s]
+            scale = parameters.scale[s]
+            _shifted_hop(rings[s].envelope, hop, shifts[0], parameters, scale, envelope)
+            _shifted_hop(rings[s].motion, hop, shifts[1], parameters, scale, motion[HOP:])
+            _inner_hair_cell_hop(
+                voltages[s], parameters.full_scale_db, envelope, rate, motion[HOP:]
             )
-            window = tables.smoothing_window
-            _smooth_band(envelope_lines[0, lane], hop, window, features.reference_frames[lane])
-            _smooth_band(envelope_lines[1, lane], hop, window, features.processed_frames[lane])
-        for s in range(2):
-            _next_hop(motion_lines[s], listening.delay)
-            _next_hop(envelope_lines[s], listening.delay)
+            _add_noise_hop(streams, parameters, s, hop, workspace.noise, motion[HOP:])
+            for half in range(HOP // ENVELOPE_HOP):
+                samples = rate[half * ENVELOPE_HOP : (half + 1) * ENVELOPE_HOP]
+                smooth_hop(samples, window, sums, hop * (HOP // ENVELOPE_HOP) + half, frames[s])
+        covariance_hop(
+            workspace.covariance,
+            hop,
+            x,
+            y,
+            parameters.threshold_db,
+            features.covariance,
+            features.mean_square,
+        )

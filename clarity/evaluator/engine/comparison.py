@@ -1,9 +1,16 @@
-"""From two signals at the cochlea to the small arrays that the features are made of."""
+"""From two signals at the cochlea to the small arrays that the features are made of.
+
+Equals `ear_model.model.compare_signals` from the middle ear on. The bands go to the threads in
+groups of `vector.WIDTH`, see `bands`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +18,7 @@ from numpy.typing import NDArray
 from clarity.evaluator.ear_model.bandwidth import bandwidth_at_level
 from clarity.evaluator.ear_model.compression import gain_curve
 from clarity.evaluator.ear_model.constants import N_BANDS
-from clarity.evaluator.ear_model.covariance import segment_windows, window_correlations
-from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP, smoothing_window
+from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
 from clarity.evaluator.ear_model.gammatone import (
     GammatoneFilters,
     centre_frequencies_hz,
@@ -24,37 +30,35 @@ from clarity.evaluator.ear_model.levels import level_db
 from clarity.evaluator.ear_model.model import Comparison, require_length
 from clarity.evaluator.ear_model.spectrum import average_spectrum_db
 from clarity.evaluator.ear_model.threshold_noise import noise_gain
-from clarity.evaluator.engine.band_alignment import BIN_OF_PAIR, MIRRORED_ROWS, ROW_OF_BIN
+from clarity.evaluator.engine.band_alignment import frames_for
 from clarity.evaluator.engine.bands import (
     BandFeatures,
-    Listening,
-    Tables,
+    BandParameters,
     Workspace,
     compare,
     find_delays,
+    new_rings,
     new_workspace,
 )
-from clarity.evaluator.engine.cochlea import (
-    control_energy,
-    lane_rows,
-    n_kept_gains,
-    open_cochlea,
-)
-from clarity.evaluator.engine.constants import HOP, LANES
-from clarity.evaluator.engine.gammatone import filter_taps, rotation
-from clarity.evaluator.engine.lane_fft import TWIDDLES
-from clarity.evaluator.engine.lanes import aligned
-from clarity.evaluator.engine.noise import StreamStates
+from clarity.evaluator.engine.cochlea import Cochlea, control_energy, first_state
+from clarity.evaluator.engine.compression import power_gain_curve
+from clarity.evaluator.engine.constants import HOP
+from clarity.evaluator.engine.gammatone import OUTPUT_SCALE, filter_pair, resting_state
+from clarity.evaluator.engine.noise import StreamStates, open_streams
+from clarity.evaluator.engine.vector import WIDTH, aligned, aligned_zeros
 
-_N_GROUPS = N_BANDS // LANES
+Signals = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+_GROUPS = [slice(first, first + WIDTH) for first in range(0, N_BANDS, WIDTH)]
 
 
 @dataclass(frozen=True)
 class _Bank:
-    """Filters of one signal: control level in each band and the bandwidth that follows from it."""
+    """Filters of one signal, the control level that set them, and a factor for the outputs."""
 
     control_rms: NDArray[np.float64]
     filters: GammatoneFilters
+    scale: NDArray[np.float64]
 
 
 class CochlearComparison:
@@ -81,8 +85,7 @@ class CochlearComparison:
         self.frequencies_hz = centre_frequencies_hz()
         self.loss = loss
         self.curve = gain_curve(self.loss)
-        self.max_bandwidth = max_bandwidth()
-        self.control = gammatone_filters(self.max_bandwidth, self.frequencies_hz)
+        self.control = gammatone_filters(max_bandwidth(), self.frequencies_hz)
 
     def compare(
         self,
@@ -111,138 +114,119 @@ class CochlearComparison:
             When the signals are too short for the model.
         """
         n = reference.size
-        reference_bank, processed_bank = self._banks(reference, processed)
-        delay = band_delays(reference_bank.filters)
+        signals = reference, processed
+        banks = self._banks(signals)
+        delay = band_delays(banks[0].filters)
         require_length(n, delay)
-        features = _empty_features(n)
-        energies = np.zeros((2, N_BANDS))
+        features, energies = _empty_features(n), np.zeros((2, N_BANDS))
+        frames = frames_for(n)
+        spare: SimpleQueue[Workspace] = SimpleQueue()
 
-        def run(group: int) -> None:
-            self._compare_group(
-                group,
-                (reference, processed),
-                (reference_bank, processed_bank),
-                delay,
-                noise,
-                features,
-                energies,
+        def run(bands: slice) -> None:
+            try:
+                workspace = spare.get_nowait()
+            except Empty:
+                workspace = new_workspace(n, frames)
+            cochlea = self._cochlea(signals, banks, bands)
+            state, energy = first_state(), aligned_zeros(2, WIDTH)
+            lags = find_delays(state, cochlea, frames, workspace, energy)
+            energies[:, bands] = energy
+            parameters = self._parameters(lags, banks[1].scale[bands], bands, delay[bands])
+            states = noise.result()  # was started first, so it cannot wait for this thread
+            in_bands = BandFeatures(*(f[bands] for f in features))
+            compare(
+                state.reset(),
+                cochlea,
+                parameters,
+                new_rings(parameters),
+                parameters.hops_ahead(),
+                open_streams(states, [*range(N_BANDS)[bands], *range(N_BANDS, 2 * N_BANDS)[bands]]),
+                workspace,
+                in_bands,
             )
+            spare.put(workspace)
 
-        _wait([self.pool.submit(run, group) for group in range(_N_GROUPS)])
+        self._in_parallel(partial(run, bands) for bands in _GROUPS)
         return Comparison(
             *features,
             *(
-                average_spectrum_db(np.sqrt(energy / n), bank.control_rms, self.loss, self.level1)
-                for energy, bank in zip(energies, (reference_bank, processed_bank), strict=True)
+                average_spectrum_db(
+                    OUTPUT_SCALE * bank.filters.gain * np.sqrt(energy / n),
+                    bank.control_rms,
+                    self.loss,
+                    self.level1,
+                )
+                for energy, bank in zip(energies, banks, strict=True)
             ),
         )
 
-    def _banks(self, *signals: NDArray[np.float64]) -> list[_Bank]:
+    def _banks(self, signals: Signals) -> tuple[_Bank, _Bank]:
         """Measure the control level of every band and set the filters accordingly."""
-        shift = rotation(self.frequencies_hz)
-        futures = [
-            [
-                self.pool.submit(
-                    control_energy,
-                    x,
-                    lane_rows(shift, group),
-                    lane_rows(filter_taps(self.control), group),
-                )
-                for group in range(_N_GROUPS)
-            ]
-            for x in signals
-        ]
-        banks = []
-        for x, of_signal in zip(signals, futures, strict=True):
-            energy = np.concatenate([future.result()[0] for future in of_signal])
-            control_rms = self.control.gain * np.sqrt(energy / x.size)
-            level = level_db(control_rms, self.level1)
-            bandwidth = bandwidth_at_level(level, self.loss.min_bandwidth, self.max_bandwidth)
-            banks.append(_Bank(control_rms, gammatone_filters(bandwidth, self.frequencies_hz)))
-        return banks
+        energies = np.zeros((2, N_BANDS))
 
-    def _compare_group(
-        self,
-        group: int,
-        signals: tuple[NDArray[np.float64], NDArray[np.float64]],
-        banks: tuple[_Bank, _Bank],
-        delay: NDArray[np.int64],
-        noise: Future[StreamStates],
-        features: BandFeatures,
-        energies: NDArray[np.float64],
-    ) -> None:
-        """Run four bands and write their part of `features` and `energies`."""
-        lanes = slice(LANES * group, LANES * (group + 1))
+        def run(bands: slice) -> None:
+            energy = aligned_zeros(2, WIDTH)
+            filters = filter_pair(self.control, self.control, bands)
+            power = aligned_zeros(2, HOP, WIDTH)
+            control_energy(resting_state(), filters, *signals, power, energy)
+            energies[:, bands] = energy
+
+        self._in_parallel(partial(run, bands) for bands in _GROUPS)
+        rms = OUTPUT_SCALE * self.control.gain * np.sqrt(energies / signals[0].size)
         # A power of two loses nothing; signals of like level keep the packed transform precise.
         with np.errstate(divide="ignore"):
-            octaves = np.log2(banks[0].control_rms) - np.log2(banks[1].control_rms)
+            octaves = np.log2(rms[0]) - np.log2(rms[1])
         balance = 2.0 ** np.rint(np.clip(octaves, -100.0, 100.0))
-        energy = np.zeros((2, LANES))
-        workspace = _spare_workspace(n_kept_gains(signals[0].size))
         reference, processed = (
-            open_cochlea(
-                x,
-                self.frequencies_hz,
-                self.control,
-                bank.filters,
-                self.curve,
-                self.level1,
-                group,
-                scale,
-                kept_gains,
-            )
-            for x, bank, scale, kept_gains in zip(
-                signals, banks, (np.ones(N_BANDS), balance), workspace.gains, strict=True
-            )
+            _Bank(control_rms, self._main_filters(control_rms), scale)
+            for control_rms, scale in zip(rms, (np.ones(N_BANDS), balance), strict=True)
         )
-        lags = find_delays(reference, processed, _TABLES, workspace, energy)
-        energies[:, lanes] = energy * np.stack([bank.filters.gain[lanes] ** 2 for bank in banks])
-        states = noise.result()  # was started first, so it cannot wait for this thread
-        blocks = [s * N_BANDS + band for s in range(2) for band in range(*lanes.indices(N_BANDS))]
-        listening = Listening(
-            full_scale_db=aligned(np.tile(self.level1 - self.loss.ihc_db[lanes], HOP)),
-            envelope_lag=lags[0],
-            motion_lag=lags[1],
-            processed_scale=1.0 / balance[lanes],
-            delay=delay[lanes],
+        return reference, processed
+
+    def _main_filters(self, control_rms: NDArray[np.float64]) -> GammatoneFilters:
+        """Design filters as wide as the control level makes them."""
+        level = level_db(control_rms, self.level1)
+        bandwidth = bandwidth_at_level(level, self.loss.min_bandwidth, max_bandwidth())
+        return gammatone_filters(bandwidth, self.frequencies_hz)
+
+    def _cochlea(self, signals: Signals, banks: tuple[_Bank, _Bank], bands: slice) -> Cochlea:
+        """Both signals and the parameters of some bands."""
+        reference_curve, processed_curve = (
+            power_gain_curve(
+                self.curve, self.control.gain, bank.filters.gain * bank.scale, self.level1
+            )
+            for bank in banks
+        )
+        return Cochlea(
+            *signals,
+            filter_pair(self.control, self.control, bands),
+            filter_pair(banks[0].filters, banks[1].filters, bands),
+            (aligned(reference_curve[:, bands]), aligned(processed_curve[:, bands])),
+        )
+
+    def _parameters(
+        self,
+        lags: tuple[NDArray[np.int64], NDArray[np.int64]],
+        scale: NDArray[np.float64],
+        bands: slice,
+        delay: NDArray[np.int64],
+    ) -> BandParameters:
+        """Parameters of some bands behind the compression."""
+        envelope_lag, motion_lag = lags
+        return BandParameters(
+            full_scale_db=aligned((self.level1 - self.loss.ihc_db[bands])[np.newaxis]),
+            envelope_shift=np.stack((-delay, envelope_lag - delay)),
+            motion_shift=np.stack((-delay, motion_lag - delay)),
+            scale=np.stack((np.ones(WIDTH), 1.0 / scale)),
+            delay=delay,
             threshold_db=self.threshold_db,
             noise_gain=noise_gain(self.level1),
-            noise_keys=states.keys[blocks],
-            noise_positions=states.positions[blocks],
-            noise_waiting=states.waiting[blocks],
         )
-        compare(
-            reference.rewound(),
-            processed.rewound(),
-            listening,
-            _TABLES,
-            BandFeatures(*(f[lanes] for f in features)),
-        )
-        _SPARE_WORKSPACES.append(workspace)
 
-
-_TABLES = Tables(
-    row_of_bin=ROW_OF_BIN,
-    twiddles=TWIDDLES,
-    mirrored_rows=MIRRORED_ROWS,
-    bin_of_pair=BIN_OF_PAIR,
-    smoothing_window=aligned(smoothing_window()),
-    segment_windows=aligned(segment_windows()),
-    window_correlations=window_correlations(segment_windows()),
-)
-
-
-# Appending to a list and popping from it are safe between threads.
-_SPARE_WORKSPACES: list[Workspace] = []
-
-
-def _spare_workspace(n_gains: int) -> Workspace:
-    """Buffers for so many gains that no thread is using, new ones if there are none."""
-    try:
-        workspace = _SPARE_WORKSPACES.pop()
-    except IndexError:
-        return new_workspace(n_gains)
-    return workspace if workspace.gains.shape[1] >= n_gains else new_workspace(n_gains)
+    def _in_parallel(self, tasks: Iterable[partial[None]]) -> None:
+        """Run in the pool, wait for all, and raise the first error."""
+        for future in [self.pool.submit(task) for task in tasks]:
+            future.result()
 
 
 def _empty_features(n_samples: int) -> BandFeatures:
@@ -254,9 +238,3 @@ def _empty_features(n_samples: int) -> BandFeatures:
         np.zeros((N_BANDS, n_segments)),
         np.zeros((N_BANDS, n_segments)),
     )
-
-
-def _wait(futures: list[Future[None]]) -> None:
-    """Wait for all, and raise the first error."""
-    for future in futures:
-        future.result()

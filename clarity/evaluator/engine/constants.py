@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from clarity.evaluator.ear_model.covariance import SEGMENT_HOP
 
-LANES = 4
-"""Bands that one compiled loop carries side by side, one to a SIMD lane."""
-
 HOP = SEGMENT_HOP
 """Samples the stages hand on at a time: 8 ms, the hop of the basilar-membrane segments."""
 

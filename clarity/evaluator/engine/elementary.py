@@ -1,39 +1,27 @@
-"""Logarithm and power of two that vectorise.
+"""Logarithm and power of two of vectors.
 
-Calls into the C library stop a compiler from vectorising a loop. These two are polynomials of
-full double precision (relative error below 4e-16 before rounding), inlined into the loops that use
-them. The coefficients are Chebyshev fits made with 50 digits.
+Calls into the C library would take the numbers of a vector one by one. These are polynomials of
+full double precision (relative error below 4e-16 before rounding). The coefficients are Chebyshev
+fits made with 50 digits.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from clarity.evaluator.engine.jit import kernel
+from clarity.evaluator.engine.vector import Vector, power_of_two, split
 
 DB_PER_OCTAVE = 20.0 * math.log10(2.0)
 """Decibels of a doubled amplitude."""
 
-_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
-_EXPONENT_OF_ONE = 1023
 _ROUND_TO_INTEGER = 1.5 * 2.0**52
 
 
 @kernel
-def split(x: float) -> tuple[float, float]:
-    """Exponent k and mantissa m of a positive normal number 2^k m, sqrt(1/2) <= m < sqrt(2)."""
-    bits = np.float64(x).view(np.int64)
-    exponent = (bits - _SQRT_HALF_BITS) >> 52
-    return np.float64(exponent), np.int64(bits - (exponent << 52)).view(np.float64)
-
-
-@kernel
-def atanh_series(z: float) -> float:
+def _atanh_series(z: Vector) -> Vector:
     """2 atanh(s) / (s ln 2) as a polynomial of z = s^2, for |s| < 0.1716."""
-    series = 0.2429160853987535
-    series = series * z + 0.2614442493522915
+    series = 0.2429160853987535 * z + 0.2614442493522915
     series = series * z + 0.32061638813224547
     series = series * z + 0.4121984020482752
     series = series * z + 0.5770780172463286
@@ -42,35 +30,34 @@ def atanh_series(z: float) -> float:
 
 
 @kernel
-def log2(x: float) -> float:
-    """Logarithm to base 2 of a positive normal number.
+def log2(x: Vector) -> Vector:
+    """Logarithm to base 2 of positive normal numbers.
 
     With x = 2^k m and s = (m - 1)/(m + 1), log2 x = k + 2 atanh(s) / ln 2.
     """
     exponent, mantissa = split(x)
     s = (mantissa - 1.0) / (mantissa + 1.0)
-    return s * atanh_series(s * s) + exponent
+    return s * _atanh_series(s * s) + exponent
 
 
 @kernel
-def log2_and_inverse(x: float) -> tuple[float, float]:
-    """Logarithm to base 2 and inverse of a positive normal number, which share one division."""
+def log2_and_inverse(x: Vector) -> tuple[Vector, Vector]:
+    """Logarithm to base 2 and inverse of positive normal numbers, which share one division."""
     exponent, mantissa = split(x)
     inverse = 1.0 / ((mantissa + 1.0) * x)
     s = (mantissa - 1.0) * x * inverse
-    return s * atanh_series(s * s) + exponent, (mantissa + 1.0) * inverse
+    return s * _atanh_series(s * s) + exponent, (mantissa + 1.0) * inverse
 
 
 @kernel
-def exp2(x: float) -> float:
+def exp2(x: Vector) -> Vector:
     """Two to the power x, for |x| < 1000.
 
     With k the integer nearest to x: 2^x = 2^k 2^(x - k).
     """
     shifted = x + _ROUND_TO_INTEGER
     fraction = x - (shifted - _ROUND_TO_INTEGER)
-    series = 7.072585949269223e-09
-    series = series * fraction + 1.0208690299958306e-07
+    series = 7.072585949269223e-09 * fraction + 1.0208690299958306e-07
     series = series * fraction + 1.321544258792169e-06
     series = series * fraction + 1.5252657260200837e-05
     series = series * fraction + 0.0001540353044173605
@@ -80,6 +67,4 @@ def exp2(x: float) -> float:
     series = series * fraction + 0.24022650695910097
     series = series * fraction + 0.69314718055995
     series = series * fraction + 1.0
-    # The lowest bits of `shifted` hold k; moved up they are the exponent field.
-    power_bits = (np.float64(shifted).view(np.int64) + _EXPONENT_OF_ONE) << 52
-    return series * np.int64(power_bits).view(np.float64)
+    return series * power_of_two(shifted)

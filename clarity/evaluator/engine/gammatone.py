@@ -1,200 +1,215 @@
-"""The gammatone filter bank: 32 fourth-order filters on the basilar membrane.
+"""The gammatone filter bank; equals `ear_model.gammatone.gammatone`.
 
-A band is shifted to 0 Hz, passed through a complex low-pass with a four-fold pole, and shifted back
-(Cooke 1991). The magnitude of the low-pass output is the envelope of the band; the real part after
-shifting back is the motion of the basilar membrane.
+The low-pass (1 + 4a/z + 4a^2/z^2) / (1 - a/z)^4 of a band is computed as a cascade of four one-pole
+sections: with w1[n] = a w1[n-1] + x[n] and each section fed by the one before it, its output is
+9 w4 - 12 w3 + 4 w2, because (1 + 2a/z)^2 = (3 - 2 (1 - a/z))^2. That takes fewer operations than
+the multiplied-out filter, and is not sensitive to rounding.
+
+Both signals share the carrier: shifting down and up again by one carrier cancels its phase.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.ear_model.gammatone import ORDER, GammatoneFilters, phase_per_sample
-from clarity.evaluator.engine.constants import LANES
-from clarity.evaluator.engine.jit import inlined, kernel
-from clarity.evaluator.engine.lanes import (
-    Lanes,
-    add,
-    load,
-    mul,
-    power,
-    root,
-    scale,
-    splat,
-    store,
-    sub,
-)
+from clarity.evaluator.ear_model.gammatone import GammatoneFilters, phase_per_sample
+from clarity.evaluator.engine.jit import kernel
+from clarity.evaluator.engine.vector import WIDTH, Vector, aligned_zeros, load, sqrt, store
 
-FourLanes = tuple[Lanes, Lanes, Lanes, Lanes]
-FiveLanes = tuple[Lanes, Lanes, Lanes, Lanes, Lanes]
-Taps = tuple[Lanes, Lanes, Lanes, Lanes, Lanes, Lanes]
+OUTPUT_SCALE = 4.0
+"""Factor by which outputs of `_low_pass` have to be multiplied."""
 
-N_SHIFT_ROWS = 2
+Sections = tuple[Vector, Vector, Vector, Vector]
+
+_N_STATES = 8
+"""Rows of state of one signal: four sections of the real part, four of the imaginary part."""
 
 
-def filter_taps(filters: GammatoneFilters) -> NDArray[np.float64]:
-    """Numerator of 1/z and 1/z^2, then denominator of 1/z to 1/z^4, shape (6, n_bands)."""
-    return np.concatenate((filters.numerator[1:], filters.denominator[1:]))
+class FilterPair(NamedTuple):
+    """Filters of `WIDTH` bands for the reference and the processed signal.
+
+    Attributes
+    ----------
+    step : ndarray, shape (2, WIDTH)
+        Cosine and sine of the carrier's phase advance per sample.
+    poles : ndarray, shape (2, WIDTH)
+        Four-fold poles of both signals' filters.
+    """
+
+    step: NDArray[np.float64]
+    poles: NDArray[np.float64]
 
 
-def rotation(frequencies_hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine and sine of the phase advance per sample, shape (2, n_bands)."""
-    phase = phase_per_sample(frequencies_hz)
-    return np.stack((np.cos(phase), np.sin(phase)))
+def filter_pair(
+    reference: GammatoneFilters, processed: GammatoneFilters, bands: slice
+) -> FilterPair:
+    """Take the filters of some bands."""
+    phase = phase_per_sample(reference.frequencies_hz[bands])
+    pair = FilterPair(aligned_zeros(2, WIDTH), aligned_zeros(2, WIDTH))
+    pair.step[:] = np.cos(phase), np.sin(phase)
+    pair.poles[:] = reference.pole[bands], processed.pole[bands]
+    return pair
 
 
 def resting_state() -> NDArray[np.float64]:
-    """State of a filter before the first sample.
-
-    Returns
-    -------
-    ndarray, shape (10, 4)
-        Carrier (cosine, sine), then four states of the real and four of the imaginary part.
-    """
-    state = np.zeros((N_SHIFT_ROWS + 2 * ORDER, LANES))
+    """State of a filter pair before the first sample: carrier, reference, processed signal."""
+    state = aligned_zeros(2 + 2 * _N_STATES, WIDTH)
     state[0] = 1.0
     return state
 
 
-@inlined
-def low_pass_step(x: Lanes, taps: Taps, s1: Lanes, s2: Lanes, s3: Lanes, s4: Lanes) -> FiveLanes:
-    """One sample of the low-pass in transposed direct form II: its output and next states."""
-    b1, b2, a1, a2, a3, a4 = taps
-    y = add(x, s1)
-    return (
-        y,
-        sub(add(mul(b1, x), s2), mul(a1, y)),
-        sub(add(mul(b2, x), s3), mul(a2, y)),
-        sub(s4, mul(a3, y)),
-        scale(-1.0, mul(a4, y)),
-    )
+@kernel
+def _low_pass(a: Vector, x: Vector, w: Sections) -> tuple[Vector, Sections]:
+    """One sample of the low-pass: a quarter of its output, and its sections after it."""
+    w1 = a * w[0] + x
+    w2 = a * w[1] + w1
+    w3 = a * w[2] + w2
+    w4 = a * w[3] + w3
+    return w2 - 3.0 * w3 + 2.25 * w4, (w1, w2, w3, w4)
 
 
-@inlined
-def rotate(cosine: Lanes, sine: Lanes, step: tuple[Lanes, Lanes]) -> tuple[Lanes, Lanes]:
+@kernel
+def _rotate(cosine: Vector, sine: Vector, step: tuple[Vector, Vector]) -> tuple[Vector, Vector]:
     """Advance a carrier by the angle of one sample."""
+    return cosine * step[0] - sine * step[1], sine * step[0] + cosine * step[1]
+
+
+@kernel
+def _load_sections(state: NDArray[np.float64], first: int) -> Sections:
+    """State of the real or the imaginary part of one filter."""
     return (
-        sub(mul(cosine, step[0]), mul(sine, step[1])),
-        add(mul(sine, step[0]), mul(cosine, step[1])),
+        load(state, first),
+        load(state, first + 1),
+        load(state, first + 2),
+        load(state, first + 3),
     )
 
 
-@inlined
-def load_taps(rows: NDArray[np.float64], first: int) -> Taps:
-    """Six coefficient rows of one filter."""
-    return (
-        load(rows, first),
-        load(rows, first + 1),
-        load(rows, first + 2),
-        load(rows, first + 3),
-        load(rows, first + 4),
-        load(rows, first + 5),
-    )
-
-
-@inlined
-def load_state(rows: NDArray[np.float64], first: int) -> FourLanes:
-    """Four state rows of one filter."""
-    return load(rows, first), load(rows, first + 1), load(rows, first + 2), load(rows, first + 3)
-
-
-@inlined
-def store_state(rows: NDArray[np.float64], first: int, state: FourLanes) -> None:
-    """Write four state rows of one filter."""
-    store(rows, first, state[0])
-    store(rows, first + 1, state[1])
-    store(rows, first + 2, state[2])
-    store(rows, first + 3, state[3])
+@kernel
+def _store_sections(state: NDArray[np.float64], first: int, sections: Sections) -> None:
+    """Write the state of the real or the imaginary part of one filter."""
+    store(state, first, sections[0])
+    store(state, first + 1, sections[1])
+    store(state, first + 2, sections[2])
+    store(state, first + 3, sections[3])
 
 
 @kernel
 def control_block(
-    x: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    coefficients: NDArray[np.float64],
     state: NDArray[np.float64],
-    control_power: NDArray[np.float64],
+    filters: FilterPair,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    power: NDArray[np.float64],
 ) -> None:
-    """Control filters of four bands, for a block of samples.
+    """Control filters of both signals, which are the same, for a block of samples.
 
     Parameters
     ----------
-    x : ndarray, shape (samples,)
-        Signal behind the middle ear.
-    shift : ndarray, shape (2, 4)
-        Frequency shift, see `rotation`.
-    coefficients : ndarray, shape (6, 4)
-        The low-pass filters, see `filter_taps`.
-    state : ndarray, shape (10, 4)
+    state : ndarray, shape (18, WIDTH)
         `resting_state()` before the first block; updated.
-    control_power : ndarray, shape (samples, 4)
-        Receives the squared envelopes, before the gain of the filters.
+    filters : FilterPair
+        The control filters; the first pole counts.
+    x, y : ndarray, shape (samples,)
+        Reference and processed signal behind the middle ear.
+    power : ndarray, shape (2, samples or more, WIDTH)
+        Receives the squared envelopes, without gain and `OUTPUT_SCALE`.
     """
-    step = load(shift, 0), load(shift, 1)
-    taps = load_taps(coefficients, 0)
+    power_x, power_y = power[0], power[1]
+    step = load(filters.step, 0), load(filters.step, 1)
+    a = load(filters.poles, 0)
     cosine, sine = load(state, 0), load(state, 1)
-    r1, r2, r3, r4 = load_state(state, 2)
-    i1, i2, i3, i4 = load_state(state, 6)
+    x_re, x_im = _load_sections(state, 2), _load_sections(state, 6)
+    y_re, y_im = _load_sections(state, 10), _load_sections(state, 14)
     for n in range(x.size):
-        re, r1, r2, r3, r4 = low_pass_step(scale(x[n], cosine), taps, r1, r2, r3, r4)
-        im, i1, i2, i3, i4 = low_pass_step(scale(x[n], sine), taps, i1, i2, i3, i4)
-        store(control_power, n, power(re, im))
-        cosine, sine = rotate(cosine, sine, step)
+        re, x_re = _low_pass(a, x[n] * cosine, x_re)
+        im, x_im = _low_pass(a, x[n] * sine, x_im)
+        store(power_x, n, re * re + im * im)
+        re, y_re = _low_pass(a, y[n] * cosine, y_re)
+        im, y_im = _low_pass(a, y[n] * sine, y_im)
+        store(power_y, n, re * re + im * im)
+        cosine, sine = _rotate(cosine, sine, step)
     store(state, 0, cosine)
     store(state, 1, sine)
-    store_state(state, 2, (r1, r2, r3, r4))
-    store_state(state, 6, (i1, i2, i3, i4))
+    _store_sections(state, 2, x_re)
+    _store_sections(state, 6, x_im)
+    _store_sections(state, 10, y_re)
+    _store_sections(state, 14, y_im)
+
+
+class Output(NamedTuple):
+    """Rows of some samples of one signal in `WIDTH` bands.
+
+    Attributes
+    ----------
+    envelope, motion : ndarray, shape (samples, WIDTH)
+        Envelope, and motion of the basilar membrane.
+    """
+
+    envelope: NDArray[np.float64]
+    motion: NDArray[np.float64]
 
 
 @kernel
 def main_block(
-    x: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    coefficients: NDArray[np.float64],
     state: NDArray[np.float64],
-    gain: NDArray[np.float64],
-    envelope: NDArray[np.float64],
-    motion: NDArray[np.float64],
+    filters: FilterPair,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    gain: tuple[NDArray[np.float64], NDArray[np.float64]],
+    outputs: tuple[Output, Output],
     energy: NDArray[np.float64],
 ) -> None:
-    """Apply the main filters of four bands and a gain to a block of samples.
+    """Apply the main filters of both signals and a gain to a block of samples.
 
     Parameters
     ----------
-    x : ndarray, shape (samples,)
-        Signal behind the middle ear.
-    shift : ndarray, shape (2, 4)
-        Frequency shift, see `rotation`.
-    coefficients : ndarray, shape (6, 4)
-        The low-pass filters, see `filter_taps`.
-    state : ndarray, shape (10, 4)
+    state : ndarray, shape (18, WIDTH)
         `resting_state()` before the first block; updated.
-    gain : ndarray, shape (samples, 4)
+    filters : FilterPair
+        The main filters.
+    x, y : ndarray, shape (samples,)
+        Reference and processed signal behind the middle ear.
+    gain : tuple of two ndarrays, shape (samples, WIDTH)
         Factor for each sample of the outputs.
-    envelope, motion : ndarray, shape (samples, 4)
-        Receive the envelope and the output at the centre frequency, times the gain.
-    energy : ndarray, shape (1, 4)
-        Energy of the low-pass's envelope, without the gain, is added to it.
+    outputs : tuple of two Output
+        Receive envelope and motion of both signals, times the gain.
+    energy : ndarray, shape (2, WIDTH)
+        Energy of the envelopes, without gain and `OUTPUT_SCALE`, is added to it.
     """
-    step = load(shift, 0), load(shift, 1)
-    taps = load_taps(coefficients, 0)
+    gain_x, gain_y = gain
+    out_x, out_y = outputs
+    step = load(filters.step, 0), load(filters.step, 1)
+    a, b = load(filters.poles, 0), load(filters.poles, 1)
     cosine, sine = load(state, 0), load(state, 1)
-    r1, r2, r3, r4 = load_state(state, 2)
-    i1, i2, i3, i4 = load_state(state, 6)
-    block_energy = splat(0.0)
+    x_re, x_im = _load_sections(state, 2), _load_sections(state, 6)
+    y_re, y_im = _load_sections(state, 10), _load_sections(state, 14)
+    energy_x, energy_y = load(energy, 0), load(energy, 1)
     for n in range(x.size):
-        re, r1, r2, r3, r4 = low_pass_step(scale(x[n], cosine), taps, r1, r2, r3, r4)
-        im, i1, i2, i3, i4 = low_pass_step(scale(x[n], sine), taps, i1, i2, i3, i4)
-        output_power = power(re, im)
-        block_energy = add(block_energy, output_power)
-        factor = load(gain, n)
+        re, x_re = _low_pass(a, x[n] * cosine, x_re)
+        im, x_im = _low_pass(a, x[n] * sine, x_im)
+        power = re * re + im * im
+        energy_x += power
+        factor = load(gain_x, n)
         # The processor takes square roots aside, while the filters run on.
-        store(envelope, n, mul(factor, root(output_power)))
-        store(motion, n, mul(factor, add(mul(re, cosine), mul(im, sine))))
-        cosine, sine = rotate(cosine, sine, step)
+        store(out_x.envelope, n, factor * sqrt(power))
+        store(out_x.motion, n, factor * (re * cosine + im * sine))
+        re, y_re = _low_pass(b, y[n] * cosine, y_re)
+        im, y_im = _low_pass(b, y[n] * sine, y_im)
+        power = re * re + im * im
+        energy_y += power
+        factor = load(gain_y, n)
+        store(out_y.envelope, n, factor * sqrt(power))
+        store(out_y.motion, n, factor * (re * cosine + im * sine))
+        cosine, sine = _rotate(cosine, sine, step)
     store(state, 0, cosine)
     store(state, 1, sine)
-    store_state(state, 2, (r1, r2, r3, r4))
-    store_state(state, 6, (i1, i2, i3, i4))
-    store(energy, 0, add(load(energy, 0), block_energy))
+    _store_sections(state, 2, x_re)
+    _store_sections(state, 6, x_im)
+    _store_sections(state, 10, y_re)
+    _store_sections(state, 14, y_im)
+    store(energy, 0, energy_x)
+    store(energy, 1, energy_y)

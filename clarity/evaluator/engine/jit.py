@@ -1,4 +1,4 @@
-"""How the ear model's kernels are compiled."""
+"""How the engine's kernels are compiled."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 
 import numba
 
-# Numba leaves LLVM's straight-line vectoriser off by default. The recursive filters keep the state
-# of neighbouring bands in small tuples (see lanes.py), which only that vectoriser turns into SIMD
-# registers; without it they run three times slower and give the same numbers.
-numba.config.SLP_VECTORIZE = 1  # type: ignore[attr-defined]
+from clarity.evaluator.engine.vector import WIDTH
 
 
 def _source_digest() -> str:
-    """Digest of the sources of this package and of the metrics beside it."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
-        digest.update(path.read_bytes())
+    """Digest of the sources that kernels are made of, and of the width of their vectors."""
+    digest = hashlib.sha256(str(WIDTH).encode())
+    here = Path(__file__).resolve().parent
+    for folder in (here, here.with_name("ear_model")):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -47,18 +46,6 @@ def kernel(function: Callable[..., Any]) -> Any:
     return _compiled(function, fastmath={"contract"})
 
 
-def reduction_kernel(function: Callable[..., Any]) -> Any:
-    """Like `kernel`, but sums may be re-associated, so that they vectorise along the samples."""
-    return _compiled(function, fastmath={"contract", "reassoc", "nsz"})
-
-
 def exact_kernel(function: Callable[..., Any]) -> Any:
     """Like `kernel`, with every operation rounded as it is written."""
     return _compiled(function, fastmath=False)
-
-
-def inlined(function: Callable[..., Any]) -> Any:
-    """Like `kernel`, for a few lines that are merged into each kernel that uses them."""
-    return numba.njit(inline="always", nogil=True, fastmath={"contract"}, error_model="numpy")(
-        function
-    )

@@ -58,7 +58,7 @@ def _has_wide_registers() -> bool:
     return "zmm" in machine.emit_assembly(llvm.parse_assembly(add + "ret <8 x double> %y }"))
 
 
-WIDTH = int(os.environ.get("HAAQI_VECTOR_WIDTH", 8 if _has_wide_registers() else 4))
+WIDTH = int(os.environ.get("HAAQI_VECTOR_WIDTH") or (8 if _has_wide_registers() else 4))
 """Bands that a kernel handles at a time; the environment variable lets tests choose 4 or 8."""
 
 N_ROWS = 4
@@ -151,8 +151,13 @@ def _row_pointer(context: Any, builder: ir.IRBuilder, sig: Any, args: Any, width
     return builder.bitcast(first, ir.VectorType(_DOUBLE, width).as_pointer())
 
 
+def _operation(function: Callable[..., Any]) -> Any:
+    """Make a function that gives types and lowering of an operation the operation in kernels."""
+    return intrinsic(function)
+
+
 def _define_load(vector: VectorType) -> Any:
-    @intrinsic
+    @_operation
     def load(typing: Any, array: Any, row: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             pointer = _row_pointer(context, builder, sig, args, vector.width)
@@ -170,7 +175,7 @@ load_rows = _define_load(ROWS)
 """load_rows(array, row): `N_ROWS` rows from `row` on, as one vector."""
 
 
-@intrinsic
+@_operation
 def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
     """Write a row, or `N_ROWS` rows, of an aligned array that counts as (rows, WIDTH)."""
 
@@ -183,7 +188,7 @@ def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
 
 
 def _define_repeat(vector: VectorType) -> Any:
-    @intrinsic
+    @_operation
     def repeat(typing: Any, value: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             return _lowered(builder, args[0], vector.width)
@@ -200,7 +205,7 @@ repeat = _define_repeat(ROWS)
 """repeat(vector): the same row `N_ROWS` times."""
 
 
-@intrinsic
+@_operation
 def sqrt(typing: Any, x: Any) -> Any:
     """Square root in every place."""
 
@@ -213,7 +218,7 @@ def sqrt(typing: Any, x: Any) -> Any:
 
 
 def _define_choice(comparison: str) -> Any:
-    @intrinsic
+    @_operation
     def choose(typing: Any, x: Any, y: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             a, b = (_lowered(builder, arg, x.width) for arg in args)
@@ -239,7 +244,7 @@ _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _EXPONENT_OF_ONE, _MANTISSA_BITS = 1023, 52
 
 
-@intrinsic
+@_operation
 def split(typing: Any, x: Any) -> Any:
     """Exponents k and mantissas m of positive normal 2^k m, sqrt(1/2) <= m < sqrt(2)."""
 
@@ -260,7 +265,7 @@ def split(typing: Any, x: Any) -> Any:
     return types.UniTuple(x, 2)(x), lower
 
 
-@intrinsic
+@_operation
 def power_of_two(typing: Any, k: Any) -> Any:
     """2^k of integers k that were rounded by adding 1.5 * 2^52, which puts them into low bits."""
 

@@ -27,7 +27,7 @@ from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.engine.alignment import bulk_delay
 from clarity.evaluator.engine.comparison import CochlearComparison
 from clarity.evaluator.engine.middle_ear import middle_ear
-from clarity.evaluator.engine.noise import StreamStates, leave_at, survey
+from clarity.evaluator.engine.noise import StreamStates, restore_state, scan_stream_states
 
 ENGINES: Final = ("compiled", "reference")
 
@@ -117,7 +117,7 @@ class CompiledEngine:
         """Align two signals and cut them to a span."""
         n_samples = span.stop - span.start
         self.noise: Future[StreamStates] = self.pool.submit(
-            survey, self.stream, n_samples, 2 * N_BANDS
+            scan_stream_states, self.stream, n_samples, 2 * N_BANDS
         )
         find_delay = partial(bulk_delay, n_threads=max(self.n_threads - 1, 1))
         return list(align_and_prune(reference, processed, span, find_delay))
@@ -129,7 +129,7 @@ class CompiledEngine:
         reference, processed = self.pool.map(middle_ear, signals)
         signals.clear()
         comparison = model.compare(reference, processed, self.noise)
-        leave_at(self.stream, self.noise.result(), 2 * N_BANDS)
+        restore_state(self.stream, self.noise.result(), 2 * N_BANDS)
         return comparison
 
 
@@ -172,4 +172,4 @@ def open_engine(
 
 def skip_normals(stream: RandomStream, n_draws: int) -> None:
     """Leave a random stream where drawing so many standard normals would leave it."""
-    leave_at(stream, survey(stream, n_draws, 1), 1)
+    restore_state(stream, scan_stream_states(stream, n_draws, 1), 1)

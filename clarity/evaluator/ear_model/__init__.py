@@ -19,15 +19,15 @@ control filter      gammatone.gammatone                 gammatone.control_block 
 bandwidth           bandwidth.bandwidth_at_level        the same                          bandwidth_adjust               Baker & Rosen 2006, Kates 2013
 main filter         gammatone.gammatone                 gammatone.main_block              gammatone_basilar_membrane     Cooke 1991, Patterson et al. 1992
 compression         compression.compression_gain        compression.gain_block            env_compress_basilar_membrane  Kates 2013
-gain smoothing      compression.smooth_gain             compression.smooth_gain_block     env_compress_basilar_membrane  Zhang et al. 2001
+gain smoothing      compression.smooth_gain             compression.gain_block            env_compress_basilar_membrane  Zhang et al. 2001
 band alignment      band_alignment.align_bands          band_alignment.correlation_peaks  envelope_align                 Kates 2013
 envelope in dB SL   sensation_level.sensation_level     adaptation.sensation_level_block  envelope_sl                    Kates 2013
 adaptation          adaptation.adapt                    adaptation.adapt_block            inner_hair_cell_adaptation     Harris & Dallos 1979, Kates 1991
-threshold noise     threshold_noise.threshold_noise     noise.add_normals                 basilar_membrane_add_noise     Kates 2013
+threshold noise     threshold_noise.threshold_noise     noise.draw_normals                basilar_membrane_add_noise     Kates 2013
 group delay         group_delay.compensate_group_delay  bands.compare                     group_delay_compensate         Wojtczak et al. 2012, Kates 2013
 average spectrum    spectrum.average_spectrum_db        the same                          convert_rms_to_sl              Kates & Arehart 2010
 envelope frames     envelope.smooth_envelope            envelope.smooth_hop               env_smooth                     Kates & Arehart 2010
-segment covariance  covariance.segment_covariance       covariance.segment_covariance     bm_covary                      Kates & Arehart 2014, 2016
+segment covariance  covariance.segment_covariance       covariance.covariance_hop         bm_covary                      Kates & Arehart 2014, 2016
 ==================  ==================================  ================================  =============================  =================================
 
 Signals of bands have the shape (n_bands, samples), parameters of bands (n_bands,).

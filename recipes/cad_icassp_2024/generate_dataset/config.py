@@ -11,36 +11,36 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from recipes.cad_icassp_2024.data.paths import existing_root
-from recipes.cad_icassp_2024.runs.config import as_config, described, section
+from recipes.cad_icassp_2024.runs.schema import check_config, config_field, nested
 
 
 @dataclass
 class GeneratePathConfig:
     """Where the data lies and where the at-mic music goes."""
 
-    root: str = described(MISSING, "the data set's folder (cadenza_data); must be given")
-    split: str = described("train", "stands in every metadata file name")
-    metadata_dir: str = described("${path.root}/metadata", "the folder of the JSON files")
-    music_dir: str = described("${path.root}/audio/music", "MUSDB18-HQ, a folder per split")
-    hrtf_dir: str = described("${path.root}/audio/hrtf", "the heads' impulse responses")
-    gains_file: str = described("${path.metadata_dir}/gains.json", "the gain sets")
-    listeners_file: str = described(
+    root: str = config_field(MISSING, "the data set's folder (cadenza_data); must be given")
+    split: str = config_field("train", "stands in every metadata file name")
+    metadata_dir: str = config_field("${path.root}/metadata", "the folder of the JSON files")
+    music_dir: str = config_field("${path.root}/audio/music", "MUSDB18-HQ, a folder per split")
+    hrtf_dir: str = config_field("${path.root}/audio/hrtf", "the heads' impulse responses")
+    gains_file: str = config_field("${path.metadata_dir}/gains.json", "the gain sets")
+    listeners_file: str = config_field(
         "${path.metadata_dir}/listeners.${path.split}.json", "the listeners"
     )
-    head_loudspeaker_positions_file: str = described(
+    head_loudspeaker_positions_file: str = config_field(
         "${path.metadata_dir}/head_loudspeaker_positions.json", "heads and loudspeaker angles"
     )
-    music_file: str = described(
+    music_file: str = config_field(
         "${path.metadata_dir}/musdb18.${path.split}.json", "the list of songs"
     )
-    scene_file: str = described(
+    scene_file: str = config_field(
         "${path.metadata_dir}/scenes.${path.split}.json", "scenes: written, then read"
     )
-    scene_listeners_file: str = described(
+    scene_listeners_file: str = config_field(
         "${path.metadata_dir}/scene_listeners.${path.split}.json", "listeners of each scene"
     )
-    output_music_dir: str = described("${path.root}/audio/at_mic_music", "the music at the ears")
-    output_music_file: str = described(
+    output_music_dir: str = config_field("${path.root}/audio/at_mic_music", "the music at the ears")
+    output_music_file: str = config_field(
         "${path.metadata_dir}/at_mic_music.${path.split}.json", "the list of that music"
     )
 
@@ -49,27 +49,27 @@ class GeneratePathConfig:
 class SceneConfig:
     """How scenes are drawn."""
 
-    number_scenes_per_song: int = described(4, "scenes to draw for each song")
+    number_scenes_per_song: int = config_field(4, "scenes to draw for each song")
 
 
 @dataclass
 class SceneListenerConfig:
     """How listeners are drawn."""
 
-    number_listeners_per_scene: int = described(2, "listeners to draw for each scene")
+    number_listeners_per_scene: int = config_field(2, "listeners to draw for each scene")
 
 
 @dataclass
 class GenerateConfig:
     """Scenes and at-mic music."""
 
-    path: GeneratePathConfig = section(GeneratePathConfig)
-    sample_rate: int = described(44100, "rate of the at-mic music, in Hz")
-    scene: SceneConfig = section(SceneConfig)
-    scene_listener: SceneListenerConfig = section(SceneListenerConfig)
-    n_workers: int = described(1, "songs filtered at the same time; each takes up to 1.5 GB")
-    overwrite: bool = described(False, "replace scenes and music that are there already")
-    verify: bool = described(False, "read all files for changes, whatever their times say")
+    path: GeneratePathConfig = nested(GeneratePathConfig)
+    sample_rate: int = config_field(44100, "rate of the at-mic music, in Hz")
+    scene: SceneConfig = nested(SceneConfig)
+    scene_listener: SceneListenerConfig = nested(SceneListenerConfig)
+    n_workers: int = config_field(1, "songs filtered at the same time; each takes up to 1.5 GB")
+    overwrite: bool = config_field(False, "replace scenes and music that are there already")
+    verify: bool = config_field(False, "read all files for changes, whatever their times say")
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the values."""
@@ -116,7 +116,7 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
         cfg = OmegaConf.create(kept)
         if "root" not in kept["path"]:  # pyClarity's scripts draw scenes without it
             cfg.path.root = "${path.metadata_dir}/.." if "metadata_dir" in kept["path"] else MISSING
-    config = as_config(cfg, GenerateConfig)
+    config = check_config(cfg, GenerateConfig)
     assert isinstance(config, GenerateConfig)
     existing_root(config.path.root)
     return config

@@ -1,4 +1,4 @@
-"""Disk space: what is needed, what is free, in words."""
+"""Disk space: what is needed and what is free, in units that fit."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ def require_space(folder: Path, n_bytes: int, what: str, remedy: str) -> None:
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    text = f"{what} will take up to {in_words(n_bytes)} in {folder}, {in_words(free)} are free"
+    text = (
+        f"{what} will take up to {format_bytes(n_bytes)} in {folder}, {format_bytes(free)} are free"
+    )
     if n_bytes > free:
         raise RecipeError(f"{text}: free some space, or {remedy}")
     log.info("%s", text)
 
 
-def in_words(n_bytes: int) -> str:
+def format_bytes(n_bytes: int) -> str:
     """Return a size in GB, MB or kB."""
     for unit, name in ((1e9, "GB"), (1e6, "MB")):
         if n_bytes >= unit:

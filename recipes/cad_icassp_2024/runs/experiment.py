@@ -1,80 +1,22 @@
-"""The experiment folder: where results lie, which settings made them, and who is at work in it."""
+"""The experiment folder: where its files are, which settings made them, who is at work in it."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import errno
-import fcntl
-import hashlib
 import json
 import logging
-import os
 import re
-import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from clarity import __version__
-from clarity.utils.file_io import atomic_path, leftovers, read_json, write_json
-from clarity.utils.results_support import ResultsFile
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Pair
+from clarity.utils.file_io import leftovers, read_json, write_json
+from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.config import Config
+from recipes.cad_icassp_2024.runs import locks
+from recipes.cad_icassp_2024.runs.settings import SIGNALS_KEY, Settings, digest
 
 log = logging.getLogger(__name__)
-
-SCORE_COLUMNS = ("scene", "song", "listener", "left_score", "right_score", "score")
-
-# The keys on which the enhanced signals depend. Of the separator's, those are left out that change
-# how fast it works and where (device, batch_size, cache_dir, checkpoint: the weights have a hash).
-SIGNAL_KEYS = (
-    "path.split",
-    "sample_rate",
-    "remix_sample_rate",
-    "nalr.nfir",
-    "nalr.sample_rate",
-    "apply_compressor",
-    "soft_clip",
-    "separator.model",
-    "separator.module",
-    "separator.sample_rate",
-    "separator.normalise",
-    "separator.segment",
-    "separator.overlap",
-    "separator.mixed_precision",
-)
-COMPRESSOR_KEYS = tuple(
-    f"compressor.{key}"
-    for key in ("threshold", "attenuation", "attack", "release", "rms_buffer_size")
-)
-SCORE_KEYS = (
-    "path.split",
-    "sample_rate",
-    "remix_sample_rate",
-    "HAAQI_sample_rate",
-    "nalr.nfir",
-    "nalr.sample_rate",
-    "evaluate.set_random_seed",
-)
-METADATA_FILES = (
-    "gains_file",
-    "listeners_file",
-    "scenes_file",
-    "scene_listeners_file",
-    "music_file",
-)
-
-# What flock says on network file systems that have no locks.
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-
-# Under which the settings of the scores keep a hash of the settings of the signals.
-SIGNALS_KEY = "enhanced signals"
-
-Settings = dict[str, Any]
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -114,11 +56,11 @@ class Experiment:
         return self.folder / "enhanced_signals"
 
     def signal_file(self, pair: Pair) -> Path:
-        """Return where the enhanced signal of a pair lies."""
+        """Return where the enhanced signal of a pair is."""
         return self.signals / f"{pair.id}_remix.flac"
 
     def scores_file(self, batch: Batch) -> Path:
-        """Return where the scores of a batch lie."""
+        """Return where the scores of a batch are."""
         return self.folder / f"scores{batch.suffix}.csv"
 
     def failures_file(self, batch: Batch) -> Path:
@@ -142,11 +84,14 @@ class Experiment:
             raise RecipeError(f"{path} holds no settings; start over with overwrite=true")
         return record
 
+    def signals_digest(self) -> str:
+        """Return a hash of the settings that the signals were made with, if they are known."""
+        record = self.record("enhance")
+        return "no record" if record is None else digest(record)
+
     @contextlib.contextmanager
     def locked(self, step: str, batch: Batch) -> Iterator[None]:
         """Hold the lock of one step and batch, so that no second process does the same work.
-
-        The operating system drops the lock when its process ends, however it ends.
 
         Raises
         ------
@@ -154,12 +99,38 @@ class Experiment:
             When a live process holds it, or one that deals the pairs out to other batches.
         """
         folder = self.folder / "locks"
-        with _lock(folder / f"{step}{batch.suffix}.lock", wait=False):
-            _refuse_other_divisions(folder, step, batch)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locks.hold(folder / f"{step}{batch.suffix}.lock"))
+            except locks.HeldError as other:
+                raise RecipeError(
+                    f"{other} is at work on the same batch in {self.folder}: wait until it has "
+                    "finished, or choose another evaluate.batch or path.exp_folder"
+                ) from None
+            self._refuse_other_divisions(step, batch)
             remove_leftovers([self.failures_file(batch)])
             yield
 
-    def claim(
+    def _refuse_other_divisions(self, step: str, batch: Batch) -> None:
+        """Refuse to work beside a process whose batches overlap with this one."""
+        for path in sorted((self.folder / "locks").glob(f"{step}*.lock")):
+            match = re.fullmatch(rf"{step}(?:_(\d+)-(\d+))?\.lock", path.name)
+            if match is None or int(match[2] or 1) == batch.count:
+                continue
+            other = locks.holder(path)
+            if other is not None:
+                held = f"batch {int(match[1]) - 1} of {match[2]}" if match[1] else "all batches"
+                raise RecipeError(
+                    f"{other} is at work on {held} in {self.folder}: wait until it has finished, "
+                    "go on with its evaluate.batch_size, or choose another path.exp_folder"
+                )
+
+    def _is_shared(self, step: str) -> bool:
+        """Whether another process is at the same step, besides this one."""
+        paths = (self.folder / "locks").glob(f"{step}*.lock")
+        return sum(locks.holder(path) is not None for path in paths) > 1
+
+    def check_or_record_settings(
         self, step: str, settings: Settings, *, overwrite: bool, stale: Iterable[Path]
     ) -> None:
         """Write down the settings of a step, or check them against those written down before.
@@ -181,17 +152,22 @@ class Experiment:
             When the results were made with other settings; with the differences. Also when there
             are results and nothing tells what they were made with.
         """
-        with _lock(self.folder / "locks" / "settings.lock", wait=True):
+        with locks.hold(self.folder / "locks" / "settings.lock", wait=True):
             remove_leftovers([self.record_file(step)])
-            known = self.record(step) if not overwrite else self._record_if_readable(step)
+            try:
+                known = self.record(step)
+            except RecipeError:
+                if not overwrite:
+                    raise
+                known = None
             if known == settings:
                 return
             results = [path for path in stale if path.exists()]
             if overwrite:
                 for path in results:
                     path.unlink(missing_ok=True)
-            elif known is not None and (results or _n_held(self.folder / "locks", step) > 1):
-                raise RecipeError(_differences(self.folder, step, known, settings))
+            elif known is not None and (results or self._is_shared(step)):
+                raise RecipeError(self._differences(step, known, settings))
             elif results:
                 raise RecipeError(
                     f"{results[0]} is there, but nothing says which settings it was made with: "
@@ -199,6 +175,20 @@ class Experiment:
                     "overwrite=true"
                 )
             write_json(self.record_file(step), settings)
+
+    def _differences(self, step: str, known: Settings, wanted: Settings) -> str:
+        keys = [key for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
+        lines = [
+            f"  {key}: {json.dumps(known.get(key))} -> {json.dumps(wanted.get(key))}"
+            for key in keys
+        ]
+        what = "signals" if step == "enhance" else "scores"
+        return (
+            f"{self.folder} holds {what} that were made with other settings (there -> now):\n"
+            + "\n".join(lines)
+            + "\nChoose another folder with path.exp_folder=..., go back to the settings there, "
+            "or start over with overwrite=true"
+        )
 
     def require_current_scores(self) -> None:
         """Refuse scores of signals that have since been replaced by others.
@@ -211,150 +201,9 @@ class Experiment:
         scored = (self.record("evaluate") or {}).get(SIGNALS_KEY)
         if scored is not None and scored != self.signals_digest():
             raise RecipeError(
-                f"the scores in {self.folder} are of other signals than lie there now: score "
+                f"the scores in {self.folder} are of other signals than are there now: score "
                 "these with evaluate.py overwrite=true"
             )
-
-    def signals_digest(self) -> str:
-        """Return a hash of the settings that the signals were made with, if they are known."""
-        record = self.record("enhance")
-        return "no record" if record is None else _digest(record)
-
-    def _record_if_readable(self, step: str) -> Settings | None:
-        try:
-            return self.record(step)
-        except RecipeError:
-            return None
-
-
-@contextlib.contextmanager
-def _lock(path: Path, *, wait: bool) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise RecipeError(
-                f"{holder} is at work on the same batch in {path.parent.parent}: wait until it "
-                "has finished, or choose another evaluate.batch or path.exp_folder"
-            ) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            log.warning(
-                "the file system of %s has no locks (%s): see to it that no two processes do the "
-                "same work there",
-                path.parent.parent,
-                error.strerror,
-            )
-        with contextlib.suppress(OSError):  # the lock holds without it, on a full disk too
-            file.truncate(0)
-            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
-        yield
-
-
-def _holder(path: Path) -> str | None:
-    """Return who holds a lock, or None when no process does."""
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file.read().strip() or "another process"
-        except OSError:
-            return None  # a file system without locks, of which _lock has warned
-    return None
-
-
-def _n_held(folder: Path, step: str) -> int:
-    """Count the locks of a step that processes hold, this one's among them."""
-    return sum(_holder(path) is not None for path in folder.glob(f"{step}*.lock"))
-
-
-def _refuse_other_divisions(folder: Path, step: str, batch: Batch) -> None:
-    """Refuse to work beside a process whose batches overlap with this one."""
-    for path in sorted(folder.glob(f"{step}*.lock")):
-        match = re.fullmatch(rf"{step}(?:_(\d+)-(\d+))?\.lock", path.name)
-        if match is None or int(match[2] or 1) == batch.count:
-            continue
-        holder = _holder(path)
-        if holder is not None:
-            held = f"batch {int(match[1]) - 1} of {match[2]}" if match[1] else "all batches"
-            raise RecipeError(
-                f"{holder} is at work on {held} in {folder.parent}: wait until it has finished, "
-                "go on with its evaluate.batch_size, or choose another path.exp_folder"
-            )
-
-
-def _differences(folder: Path, step: str, known: Settings, wanted: Settings) -> str:
-    keys = [key for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
-    lines = [
-        f"  {key}: {json.dumps(known.get(key))} -> {json.dumps(wanted.get(key))}" for key in keys
-    ]
-    what = "signals" if step == "enhance" else "scores"
-    return (
-        f"{folder} holds {what} that were made with other settings (there -> now):\n"
-        + "\n".join(lines)
-        + "\nChoose another folder with path.exp_folder=..., go back to the settings there, "
-        "or start over with overwrite=true"
-    )
-
-
-def enhance_settings(config: Config, paths: DataPaths, separator_fingerprint: str) -> Settings:
-    """Return everything that the enhanced signals depend on.
-
-    Parameters
-    ----------
-    config : Config
-    paths : DataPaths
-        The metadata files as found on disk.
-    separator_fingerprint : str
-        A hash of the separator's weights.
-    """
-    keys = SIGNAL_KEYS + (COMPRESSOR_KEYS if config.apply_compressor else ())
-    return {
-        **_pick(config, keys),
-        "separator fingerprint": separator_fingerprint,
-        **_metadata_hashes(paths),
-        "package version": __version__,
-    }
-
-
-def evaluate_settings(config: Config, paths: DataPaths, experiment: Experiment) -> Settings:
-    """Return everything that the scores depend on, the settings of the signals included."""
-    return {
-        **_pick(config, SCORE_KEYS),
-        SIGNALS_KEY: experiment.signals_digest(),
-        **_metadata_hashes(paths),
-        "package version": __version__,
-    }
-
-
-def _pick(config: Config, keys: Sequence[str]) -> Settings:
-    settings = {}
-    for key in keys:
-        value: Any = config
-        for name in key.split("."):
-            value = getattr(value, name)
-        if isinstance(value, dict):  # where weights lie is no difference, what they are has a hash
-            value = {name: value[name] for name in value if name != "checkpoint"}
-        settings[key] = value
-    return settings
-
-
-def _metadata_hashes(paths: DataPaths) -> Settings:
-    files = {name: Path(getattr(paths, name)) for name in METADATA_FILES}
-    return {
-        f"metadata {name}": _digest(read_json(path))
-        for name, path in files.items()
-        if path.exists()
-    }
-
-
-def _digest(data: Any) -> str:
-    text = json.dumps(data, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def remove_leftovers(files: Iterable[Path]) -> None:
@@ -365,81 +214,10 @@ def remove_leftovers(files: Iterable[Path]) -> None:
     files : iterable of Path
         The files under their final names.
     """
+    files = list(files)
     finals = {path.name for path in files}
-    folders = {path.parent for path in files}
-    for folder in folders:
+    for folder in {path.parent for path in files}:
         for path in leftovers(folder):
             if any(path.name.startswith(f".{name}.") for name in finals):
                 log.warning("removed %s, left half-written by a run that was stopped", path)
                 path.unlink(missing_ok=True)
-
-
-def open_scores(path: Path) -> tuple[ResultsFile, dict[tuple[str, str], Row]]:
-    """Open a score file to append to, new or as an earlier run left it.
-
-    Parameters
-    ----------
-    path : Path
-        A CSV file with the columns `SCORE_COLUMNS`. A last row that was cut off is removed.
-
-    Returns
-    -------
-    results : ResultsFile
-        To add rows to.
-    rows : dict
-        The rows that are there, by scene and listener; values as text.
-
-    Raises
-    ------
-    RecipeError
-        When the file is something else than scores.
-    """
-    try:
-        results = ResultsFile(path, SCORE_COLUMNS, append_results=path.exists())
-    except ValueError as error:
-        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error
-    return results, {(row["scene"], row["listener"]): row for row in read_scores(path)}
-
-
-def read_scores(path: Path) -> list[Row]:
-    """Read the rows of a score file.
-
-    Parameters
-    ----------
-    path : Path
-        A CSV file with the columns `SCORE_COLUMNS`.
-
-    Returns
-    -------
-    list of dict
-        The rows, values as text.
-
-    Raises
-    ------
-    RecipeError
-        When a row is not one of scores.
-    """
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(SCORE_COLUMNS) or not _are_numbers(row[3:]):
-            raise RecipeError(
-                f"{path}, line {number} is no row of scores: {','.join(row)!r}; remove the line "
-                "(its pair is then scored again), or start over with overwrite=true"
-            )
-    return [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in rows[1:]]
-
-
-def _are_numbers(values: Sequence[str]) -> bool:
-    try:
-        return all(isinstance(float(value), float) for value in values)
-    except ValueError:
-        return False
-
-
-def write_scores(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write a score file whole."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, SCORE_COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -7,12 +7,12 @@ import csv
 import errno
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from clarity.utils.file_io import atomic_path
-from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.parallel import Interrupted
@@ -45,7 +45,7 @@ class Failures:
     --------
     >>> with Failures("enhance", OnError.skip, Path("failed.csv")) as failures:  # doctest: +SKIP
     ...     for pair in pairs:
-    ...         with failures.of([pair]):
+    ...         with failures.attributed_to([pair]):
     ...             work_on(pair)
     """
 
@@ -78,8 +78,8 @@ class Failures:
             )
 
     @contextlib.contextmanager
-    def of(self, pairs: Iterable[Pair]) -> Iterator[None]:
-        """Lay what goes wrong inside to the account of some pairs.
+    def attributed_to(self, pairs: Iterable[Pair]) -> Iterator[None]:
+        """Attribute what goes wrong inside to some pairs.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class Failures:
 
     def take(self, pairs: Iterable[Pair], reason: str) -> None:
         """Note that pairs failed for a reason that was found before any work on them."""
-        with self.of(pairs):
+        with self.attributed_to(pairs):
             raise RecipeError(reason)
 
     def _take(self, pairs: list[Pair], error: Exception) -> None:
@@ -120,14 +120,11 @@ class Failures:
 
     def _write(self) -> None:
         """List the failures of this run, and keep what the file says of pairs it did not try."""
-        rows: list[dict[str, str]] = []
-        if self.file.exists():
-            with self.file.open(newline="") as file:
-                rows = [row for row in csv.DictReader(file) if self._stands(row)]
-        rows += [
+        rows = [
             dict(zip(COLUMNS, (self.step, pair.scene.id, pair.listener.id, reason), strict=True))
             for pair, reason in self.reasons.values()
         ]
+        rows = [row for row in self._known() if self._stands(row)] + rows
         if not rows:
             self.file.unlink(missing_ok=True)
             return
@@ -136,50 +133,16 @@ class Failures:
             writer.writeheader()
             writer.writerows(rows)
 
+    def _known(self) -> list[dict[str, str]]:
+        """Return the rows of the file; one that is damaged is made anew, for it only informs."""
+        if not self.file.exists():
+            return []
+        try:
+            with self.file.open(newline="", encoding="utf-8") as file:
+                return [row for row in csv.DictReader(file) if set(COLUMNS) <= row.keys()]
+        except (ValueError, csv.Error) as error:
+            log.warning("%s was damaged (%s) and is made anew", self.file, error)
+            return []
+
     def _stands(self, row: dict[str, str]) -> bool:
-        pair = (row.get("scene", ""), row.get("listener", ""))
-        return row.get("step") != self.step or pair not in self._tried
-
-
-def usable_pairs(
-    dataset: Dataset, pairs: Sequence[Pair], names: Sequence[str], failures: Failures
-) -> list[Pair]:
-    """Check the headers of all audio files that pairs need, before any work is done.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    pairs : sequence of Pair
-    names : sequence of str
-        Which files of each song: ``mixture`` and stems.
-    failures : Failures
-        Takes the pairs of songs with problems, with ``on_error=skip``.
-
-    Returns
-    -------
-    list of Pair
-        Those whose songs have no problem.
-
-    Raises
-    ------
-    RecipeError
-        With ``on_error=stop``: a list of everything that is wrong.
-    """
-    problems = dataset.check_audio(pairs, names)
-    if not problems:
-        return list(pairs)
-    if failures.on_error is OnError.stop:
-        raise RecipeError(
-            f"the music in {dataset.paths.music_dir} is not usable:\n  " + "\n  ".join(problems)
-        )
-    usable = []
-    found: dict[str, list[str]] = {}
-    for pair in pairs:
-        song = pair.scene.mixture_id
-        if song not in found:
-            found[song] = dataset.check_audio([pair], names)
-        if found[song]:
-            failures.take([pair], "; ".join(found[song]))
-        else:
-            usable.append(pair)
-    return usable
+        return row["step"] != self.step or (row["scene"], row["listener"]) not in self._tried

@@ -1,4 +1,7 @@
-"""Doing three things at once, in order: read the next, work on this one, finish the last."""
+"""Threads: stages of successive items that overlap, items worked on side by side, shared results.
+
+Each function gives what a plain loop gives, in the same order; only the waiting is taken out.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Loaded = TypeVar("Loaded")
-Worked = TypeVar("Worked")
-
+Result = TypeVar("Result")
 
 # How much music is worked on side by side, if there are cores enough.
 MUSIC_SIDE_BY_SIDE_S = 480
@@ -39,13 +40,13 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the work was called 
     """Raised in a worker thread when the run has been stopped."""
 
 
-class Stop:
+class CancelToken:
     """Tells worker threads between two pieces of work that the run has been called off."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def now(self) -> None:
+    def cancel(self) -> None:
         """Call the run off."""
         self._event.set()
 
@@ -55,76 +56,57 @@ class Stop:
             raise Interrupted
 
 
-def run_in_order(
-    items: Sequence[Item],
-    load: Callable[[Item], Loaded],
-    work: Callable[[Item, Loaded], Worked],
-    finish: Callable[[Item, Worked], None],
+def overlap_stages(
+    items: Sequence[Item], chain: Callable[[Item], Iterator[None]], cancel: CancelToken
 ) -> None:
-    """Load, work on and finish items one after the other.
+    """Run a chain of three stages on items: the next is read while this one is worked on.
+
+    The middle stage runs in the calling thread, beside the first one of the next item and the last
+    one of the item before. No more than that is in memory: an item is finished before the next but
+    one enters the middle stage. The other two threads take what the calling thread leaves of the
+    processor: PyTorch's threads wait for each other after every operation, so that one that is
+    held up holds up all.
 
     Parameters
     ----------
     items : sequence
-    load, work, finish : callable
-        The three steps; each is given the item and what the step before it returned.
-    """
-    for item in items:
-        finish(item, work(item, load(item)))
-
-
-def run_overlapped(
-    items: Sequence[Item],
-    load: Callable[[Item], Loaded],
-    work: Callable[[Item, Loaded], Worked],
-    finish: Callable[[Item, Worked], None],
-    stop: Stop,
-) -> None:
-    """Do what `run_in_order` does, with loading and finishing in threads of their own.
-
-    While an item is worked on in the calling thread, the next one is loaded and the last one is
-    finished. No more than that is in memory: an item is finished before the next but one is begun.
-    The other threads take what the calling thread leaves of the processor: PyTorch's threads wait
-    for each other after every operation, so that one that is held up holds up all.
-
-    Parameters
-    ----------
-    items : sequence
-    load, work, finish : callable
-        As for `run_in_order`; each step sees the items in order, so that results are the same.
-    stop : Stop
-        Set when an exception ends the run, so that long steps can end early.
+    chain : callable
+        Returns a generator for an item; its two ``yield`` are the ends of the first and the second
+        stage. One that ends earlier has no more to do.
+    cancel : CancelToken
+        Cancelled when an exception ends the run, so that long stages can end early.
 
     Raises
     ------
     Exception
-        The first one that a step raised.
+        The first one that a stage raised.
     """
     if not items:
         return
-    with _threads(1, stop, _stand_back) as loader, _threads(1, stop, _stand_back) as finisher:
+    with _threads(1, cancel, _lower_priority) as reader, _threads(1, cancel, _lower_priority) as last:
         finishing: Future[None] | None = None
-        loading = loader.submit(load, items[0])
-        for index, item in enumerate(items):
-            loaded = loading.result()
-            if index + 1 < len(items):
-                loading = loader.submit(load, items[index + 1])
-            worked = work(item, loaded)
-            del loaded
+        following = chain(items[0])
+        reading = reader.submit(next, following, None)
+        for number in range(1, len(items) + 1):
+            reading.result()
+            current = following
+            if number < len(items):
+                following = chain(items[number])
+                reading = reader.submit(next, following, None)
+            next(current, None)
             if finishing is not None:
                 finishing.result()
-            finishing = finisher.submit(finish, item, worked)
-            del worked
+            finishing = last.submit(next, current, None)
         if finishing is not None:
             finishing.result()
 
 
-def run_side_by_side(
+def ordered_parallel_map(
     items: Sequence[Item],
-    work: Callable[[Item], Worked],
-    finish: Callable[[Item, Worked], None],
+    work: Callable[[Item], Result],
+    finish: Callable[[Item, Result], None],
     n_workers: int,
-    stop: Stop,
+    cancel: CancelToken,
 ) -> None:
     """Work on several items at the same time and finish them in order in the calling thread.
 
@@ -137,16 +119,16 @@ def run_side_by_side(
         Given each item and what `work` returned for it.
     n_workers : int
         How many items at a time.
-    stop : Stop
-        Set when an exception ends the run.
+    cancel : CancelToken
+        Cancelled when an exception ends the run.
 
     Raises
     ------
     Exception
         The first one, in the order of the items.
     """
-    with _threads(n_workers, stop) as pool:
-        ahead: deque[tuple[Item, Future[Worked]]] = deque()
+    with _threads(n_workers, cancel) as pool:
+        ahead: deque[tuple[Item, Future[Result]]] = deque()
         for item in items:
             ahead.append((item, pool.submit(work, item)))
             if len(ahead) > n_workers:
@@ -159,28 +141,28 @@ def run_side_by_side(
 
 @contextlib.contextmanager
 def _threads(
-    count: int, stop: Stop, begin: Callable[[], None] | None = None
+    count: int, cancel: CancelToken, begin: Callable[[], None] | None = None
 ) -> Iterator[ThreadPoolExecutor]:
     """Give a pool of threads that ends with the block, at once on Ctrl-C."""
     pool = ThreadPoolExecutor(count, initializer=begin)
     try:
         yield pool
     except BaseException as error:
-        stop.now()
+        cancel.cancel()
         # Ctrl-C does not wait for work in progress: files are written whole or not at all.
         pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
         raise
     pool.shutdown()
 
 
-def _stand_back() -> None:
+def _lower_priority() -> None:
     """Take the lowest priority for this thread and those it starts; only Linux has one for each."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
-class Kept(Generic[Worked]):
+class SharedCache(Generic[Result]):
     """Results that several threads need: each is made once, and the latest few are kept.
 
     Parameters
@@ -192,9 +174,9 @@ class Kept(Generic[Worked]):
     def __init__(self, count: int) -> None:
         self._count = count
         self._lock = threading.Lock()
-        self._results: dict[str, Future[Worked]] = {}
+        self._results: dict[str, Future[Result]] = {}
 
-    def get(self, key: str, make: Callable[[], Worked]) -> Worked:
+    def get(self, key: str, make: Callable[[], Result]) -> Result:
         """Return the result for a key; a second thread that asks for it waits for the first.
 
         Parameters

@@ -1,0 +1,134 @@
+"""Typed configuration: fields with an explanation, checked values, the list of all keys.
+
+Hydra checks what the user types against dataclasses, so that a misspelt key or a word in the place
+of a number is an error before any work starts. ``--help`` and README's tables come from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recipes.cad_icassp_2024.data.errors import RecipeError
+
+
+def config_field(default: Any, text: str) -> Any:
+    """Return a dataclass field with a default and the line that ``--help`` prints for it."""
+    metadata = {"help": text}
+    if isinstance(default, dict | list):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def nested(kind: type) -> Any:
+    """Return a dataclass field that holds a part of the configuration."""
+    return dataclasses.field(default_factory=kind)
+
+
+@dataclass(frozen=True)
+class KeyDescription:
+    """A row of the configuration table."""
+
+    key: str
+    default: str
+    text: str
+
+
+def check_config(cfg: Any, schema: type) -> Any:
+    """Resolve and check a composed configuration.
+
+    Parameters
+    ----------
+    cfg : DictConfig or an instance of `schema`
+        What Hydra composed; an instance of the schema is returned as it is.
+    schema : type
+        The dataclass that the configuration must fit. Its method ``problems``, if it has one,
+        yields what is wrong with the values.
+
+    Returns
+    -------
+    instance of `schema`
+
+    Raises
+    ------
+    RecipeError
+        When ``path.root`` is not given, or a value is out of range, of the wrong type or missing.
+    """
+    if isinstance(cfg, schema):
+        return cfg
+    if OmegaConf.is_missing(cfg.path, "root"):
+        raise RecipeError(
+            "path.root is not given: add path.root=FOLDER, the folder that holds "
+            "audio/ and metadata/ (cadenza_data in the challenge's archives)"
+        )
+    try:
+        if OmegaConf.get_type(cfg) is not schema:  # composed by hand, or from a plain dictionary
+            cfg = DictConfig(OmegaConf.merge(OmegaConf.structured(schema), cfg))
+        config: Any = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise RecipeError(f"the configuration is not usable: {error}") from error
+    problems = [
+        *_unknown_keys(cfg, schema),
+        *(config.problems() if hasattr(config, "problems") else ()),
+    ]
+    if problems:
+        raise RecipeError("the configuration is not usable:\n  " + "\n  ".join(problems))
+    return config
+
+
+def _unknown_keys(cfg: DictConfig, schema: type) -> Iterator[str]:
+    """Yield the keys that ``+key=value`` has added and nothing knows of."""
+    known = [row.key for row in describe(schema)]
+    parts = {key.rpartition(".")[0] for key in known}
+    for name in sorted(parts):
+        part = OmegaConf.select(cfg, name) if name else cfg
+        for key in (f"{name}.{child!s}".lstrip(".") for child in part):
+            if key not in known and key not in parts:
+                close = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else "--help lists all keys"
+                yield f"{key}: there is no such key; {hint}"
+
+
+def describe(
+    schema: type, prefix: str = "", defaults: DictConfig | None = None
+) -> Iterator[KeyDescription]:
+    """Yield the key, the default and the explanation of every field of a schema, in order.
+
+    Parameters
+    ----------
+    schema : type
+        A dataclass whose fields were made by `config_field` and `nested`.
+    prefix : str
+        What stands before the keys, with its dot.
+    defaults : DictConfig, optional
+        Composed defaults; they win over those of the dataclass.
+    """
+    for field in dataclasses.fields(schema):
+        key = prefix + field.name
+        if "help" not in field.metadata:
+            assert callable(field.default_factory)
+            yield from describe(type(field.default_factory()), key + ".", defaults)
+            continue
+        yield KeyDescription(key, _default_text(field, key, defaults), field.metadata["help"])
+
+
+def _default_text(field: Any, key: str, defaults: DictConfig | None) -> str:
+    value = field.default_factory() if field.default is dataclasses.MISSING else field.default
+    if defaults is not None:
+        parent = OmegaConf.select(defaults, key.rpartition(".")[0]) if "." in key else defaults
+        if parent is not None and field.name in parent:
+            value = dict(OmegaConf.to_container(parent, resolve=False))[field.name]  # type: ignore[arg-type]
+    if isinstance(value, ListConfig | DictConfig):
+        value = OmegaConf.to_container(value)
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if value is None or isinstance(value, bool):
+        return {None: "null", False: "false", True: "true"}[value]
+    return "(must be given)" if value == MISSING else str(value)

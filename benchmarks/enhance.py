@@ -33,8 +33,8 @@ from clarity.utils.memory import keep_freed_memory
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer, group_by_mixture
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
-from recipes.cad_icassp_2024.runs.entry import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.failures import Failures
 from tests.recipes.tiny_dataset import make_tiny_dataset

@@ -27,8 +27,8 @@ from recipes.cad_icassp_2024.baseline import evaluate
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import as_config
-from recipes.cad_icassp_2024.runs.entry import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.failures import Failures
 from tests.recipes.tiny_dataset import make_tiny_dataset, read, write

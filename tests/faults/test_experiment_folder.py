@@ -17,8 +17,8 @@ from clarity.separation.cache import CachedSeparator
 from clarity.utils.results_support import ResultsFile
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.disk import require_space
-from recipes.cad_icassp_2024.runs.entry import _LogFile
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
+from recipes.cad_icassp_2024.runs.job import _LogFile
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_file_system_without_locks_gives_a_warning(experiment, monkeypatch, ca
 
     monkeypatch.setattr(fcntl, "flock", flock)
     with experiment.locked("enhance", Batch(0, 2)):
-        experiment.claim("enhance", {"a": 1}, overwrite=False, stale=[])
+        experiment.check_or_record_settings("enhance", {"a": 1}, overwrite=False, stale=[])
     assert experiment.record("enhance") == {"a": 1}
     assert "has no locks" in caplog.text
     assert "no two processes do the same work" in caplog.text
@@ -82,11 +82,11 @@ def test_results_of_unknown_settings_are_not_taken_for_ones_own(experiment):
     signal.parent.mkdir()
     signal.touch()
     with pytest.raises(RecipeError, match="nothing says which settings it was made with") as caught:
-        experiment.claim("enhance", {"a": 1}, overwrite=False, stale=[signal])
+        experiment.check_or_record_settings("enhance", {"a": 1}, overwrite=False, stale=[signal])
     assert str(signal) in str(caught.value)
     assert signal.exists()
     assert experiment.record("enhance") is None
-    experiment.claim("enhance", {"a": 1}, overwrite=True, stale=[signal])
+    experiment.check_or_record_settings("enhance", {"a": 1}, overwrite=True, stale=[signal])
     assert not signal.exists()
     assert experiment.record("enhance") == {"a": 1}
 
@@ -101,7 +101,7 @@ def test_leftovers_of_all_kinds_are_removed(experiment, caplog):
         path.parent.mkdir(exist_ok=True)
         path.write_text("half")
     with experiment.locked("enhance", Batch(0, 2)):
-        experiment.claim("enhance", {"a": 1}, overwrite=False, stale=[])
+        experiment.check_or_record_settings("enhance", {"a": 1}, overwrite=False, stale=[])
     for path in leftovers:
         assert not path.exists()
         assert f"removed {path}, left half-written" in caplog.text

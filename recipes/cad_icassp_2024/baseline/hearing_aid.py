@@ -1,116 +1,104 @@
-"""The hearing aid of the baseline: NAL-R for each ear, and a compressor if asked for."""
+"""The hearing aid of the baseline: a prescription for each ear, and a compressor if asked for.
+
+To try another one, change `HearingAid`: both enhance.py and evaluate.py go through it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from clarity.enhancer.compressor import Compressor
 from clarity.enhancer.nalr import NALR
 from clarity.utils.audiogram import Audiogram, Listener
+from recipes.cad_icassp_2024.runs.config import Config
 
 
-def apply_ha(
-    enhancer: NALR,
-    compressor: Compressor | None,
-    signal: np.ndarray,
-    audiogram: Audiogram,
-    apply_compressor: bool = False,
-) -> np.ndarray:
-    """Amplify the signal of one ear.
+class Prescription(Protocol):
+    """A hearing aid's amplification, such as `clarity.enhancer.nalr.NALR`."""
 
-    Parameters
+    def build(self, audiogram: Audiogram) -> tuple[Any, Any]:
+        """Return the filter for an audiogram, and something else."""
+        ...
+
+    def apply(self, nalr: Any, wav: np.ndarray) -> np.ndarray:
+        """Filter the signal of one ear; the result may have any length."""
+        ...
+
+
+@dataclass(frozen=True)
+class HearingAid:
+    """What amplifies a stereo signal for a listener.
+
+    Attributes
     ----------
-    enhancer : NALR
-        The prescription.
-    compressor : Compressor or None
-        Needed with `apply_compressor` only.
-    signal : ndarray, shape (samples,)
-    audiogram : Audiogram
-        Of this ear.
-    apply_compressor : bool
-        Whether the compressor follows.
-
-    Returns
-    -------
-    ndarray, shape (samples + nfir,)
-
-    Raises
-    ------
-    ValueError
-        When a compressor is asked for and none is given.
+    prescription : Prescription
+    compressor : Compressor, optional
+        Follows the prescription.
     """
-    fir, _ = enhancer.build(audiogram)
-    amplified = enhancer.apply(fir, signal)
-    if not apply_compressor:
-        return amplified
-    if compressor is None:
-        raise ValueError("apply_compressor is true and there is no compressor")
-    return compressor.process(amplified)[0]
 
+    prescription: Prescription
+    compressor: Compressor | None = None
 
-def process_remix_for_listener(
-    signal: np.ndarray,
-    enhancer: NALR,
-    compressor: Compressor | None,
-    listener: Listener,
-    apply_compressor: bool = False,
-) -> np.ndarray:
-    """Amplify both ears' signals for a listener.
+    @classmethod
+    def from_config(cls, config: Config) -> HearingAid:
+        """Make the hearing aid of the enhanced signals."""
+        compressor = config.compressor.make(config.sample_rate) if config.apply_compressor else None
+        return cls(config.nalr.make(), compressor)
 
-    Parameters
-    ----------
-    signal : ndarray, shape (samples, 2)
-        Left ear, right ear.
-    enhancer : NALR
-        The prescription.
-    compressor : Compressor or None
-        Needed with `apply_compressor` only.
-    listener : Listener
-        The audiograms.
-    apply_compressor : bool
-        Whether the compressor follows.
+    def amplify_ear(self, signal: np.ndarray, audiogram: Audiogram) -> np.ndarray:
+        """Amplify the signal of one ear, shape (samples,)."""
+        fir, _ = self.prescription.build(audiogram)
+        amplified = self.prescription.apply(fir, signal)
+        return amplified if self.compressor is None else self.compressor.process(amplified)[0]
 
-    Returns
-    -------
-    ndarray, shape (samples + nfir, 2)
-    """
-    amplified = np.empty((len(signal) + enhancer.nfir, 2))
-    audiograms = (listener.audiogram_left, listener.audiogram_right)
-    for out, ear, audiogram in zip(amplified.T, signal.T, audiograms, strict=True):
-        out[:] = apply_ha(enhancer, compressor, ear, audiogram, apply_compressor)
-    return amplified
+    def amplify(self, signal: np.ndarray, listener: Listener) -> np.ndarray:
+        """Amplify both ears' signals.
 
+        Parameters
+        ----------
+        signal : ndarray, shape (samples, 2)
+            Left ear, right ear.
+        listener : Listener
+            The audiograms.
 
-def amplify_in_pieces(
-    signal: np.ndarray, enhancer: NALR, compressor: Compressor | None, listener: Listener
-) -> Iterator[np.ndarray]:
-    """Do what `process_remix_for_listener` does, with little more than the signal in memory.
+        Returns
+        -------
+        ndarray, shape (samples of the result, 2)
+            With NAL-R as many samples more as the filter's order.
 
-    Parameters
-    ----------
-    signal : ndarray, shape (samples, 2)
-        Left ear, right ear.
-    enhancer : NALR
-        The prescription.
-    compressor : Compressor or None
-        What follows the prescription; it needs the whole signal.
-    listener : Listener
-        The audiograms.
+        Raises
+        ------
+        ValueError
+            When the signal has another shape.
+        """
+        return np.concatenate(list(self.amplify_blocks(signal, listener)))
 
-    Yields
-    ------
-    ndarray, shape (samples, 2)
-        Piece after piece, together (samples + nfir, 2).
-    """
-    if compressor is not None:
-        yield process_remix_for_listener(signal, enhancer, compressor, listener, True)
-        return
-    audiograms = (listener.audiogram_left, listener.audiogram_right)
-    ears = [
-        enhancer.apply_blocks(enhancer.build(audiogram)[0], ear)
-        for ear, audiogram in zip(signal.T, audiograms, strict=True)
-    ]
-    for pieces in zip(*ears, strict=True):
-        yield np.column_stack(pieces)
+    def amplify_blocks(self, signal: np.ndarray, listener: Listener) -> Iterator[np.ndarray]:
+        """Yield what `amplify` returns, block by block where the hearing aid can work in blocks.
+
+        Parameters
+        ----------
+        signal, listener
+            As for `amplify`.
+
+        Yields
+        ------
+        ndarray, shape (samples, 2)
+        """
+        if np.ndim(signal) != 2 or np.shape(signal)[1] != 2:
+            raise ValueError(
+                "a signal for both ears has the shape (samples, 2), left and right, not "
+                f"{np.shape(signal)}"
+            )
+        ears = list(zip(signal.T, (listener.audiogram_left, listener.audiogram_right), strict=True))
+        nalr = self.prescription
+        if type(nalr) is not NALR or self.compressor is not None:
+            yield np.column_stack([self.amplify_ear(ear, audiogram) for ear, audiogram in ears])
+            return
+        blocks = [nalr.apply_blocks(nalr.build(audiogram)[0], ear) for ear, audiogram in ears]
+        for both in zip(*blocks, strict=True):
+            yield np.column_stack(both)

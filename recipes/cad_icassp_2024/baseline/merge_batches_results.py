@@ -9,31 +9,42 @@ if __name__ == "__main__":
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import hydra
 from omegaconf import DictConfig
 
-from recipes.cad_icassp_2024.baseline.evaluate import log_summary
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config, as_config
-from recipes.cad_icassp_2024.runs.entry import EntryPoint
-from recipes.cad_icassp_2024.runs.experiment import (
+from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
+from recipes.cad_icassp_2024.runs.job import job
+from recipes.cad_icassp_2024.runs.records import Records
+from recipes.cad_icassp_2024.runs.run import shortened
+from recipes.cad_icassp_2024.runs.score_table import mixture_problems
+from recipes.cad_icassp_2024.runs.scores import (
+    DETAIL_COLUMNS,
     SCORE_COLUMNS,
-    Batch,
-    Experiment,
+    Key,
     Row,
+    details_file,
+    doubled_keys,
+    implausible,
+    log_summary,
+    pair_key,
+    read_rows,
     read_scores,
-    write_scores,
+    row_key,
+    write_rows,
 )
 
 log = logging.getLogger(__name__)
 
 
 def merge_batches(config: DictConfig | Config) -> None:
-    """Join ``scores_1-N.csv`` ... ``scores_N-N.csv`` into ``scores.csv``.
+    """Join ``scores_1-N.csv`` ... ``scores_N-N.csv`` and their details into ``scores.csv``.
 
     Parameters
     ----------
@@ -43,16 +54,17 @@ def merge_batches(config: DictConfig | Config) -> None:
     Raises
     ------
     RecipeError
-        When a batch is missing, short, doubled or holds pairs of another batch; the first two
-        are let pass with ``allow_missing=true``.
+        When a batch is missing, short, doubled, holds pairs of another batch or was made from
+        something else than the others; the first two are let pass with ``allow_missing=true``.
     """
-    settings: Config = as_config(config)
+    settings = as_config(config)
     experiment = Experiment(Path(settings.path.exp_folder))
     dataset = Dataset.load(DataPaths.from_config(settings.path))
     count = settings.evaluate.batch_size
     if count == 1:
         count = _count_on_disk(experiment.folder)
-    merged: dict[tuple[str, str], Row] = {}
+    merged: dict[Key, Row] = {}
+    details: dict[Key, Row] = {}
     problems: list[str] = []
     gaps: list[str] = []
     for index in range(count):
@@ -63,23 +75,27 @@ def merge_batches(config: DictConfig | Config) -> None:
             continue
         rows = read_scores(path)
         problems += _misfits(path, rows, wanted)
-        n_missing = len({_key(pair) for pair in wanted} - {_row_key(row) for row in rows})
+        n_missing = len({pair_key(pair) for pair in wanted} - {row_key(row) for row in rows})
         if n_missing:
             gaps.append(f"{path.name}: is short of {n_missing} of {len(wanted)} pairs")
-        merged |= {_row_key(row): row for row in rows}
+        merged |= {row_key(row): row for row in rows}
+        if details_file(path).exists():
+            found = read_rows(details_file(path), DETAIL_COLUMNS)
+            details |= {row_key(row): row for row in found}
+    with Records(experiment.folder / "records") as records:
+        problems += mixture_problems(records, list(merged.values()))
     _refuse(experiment.folder, problems, gaps, settings.allow_missing)
-    order = dataset.select(small_test=settings.evaluate.small_test)
+    order = [pair_key(pair) for pair in dataset.select(small_test=settings.evaluate.small_test)]
     target = experiment.scores_file(Batch())
-    write_scores(target, [merged[_key(pair)] for pair in order if _key(pair) in merged])
+    _write(details_file(target), DETAIL_COLUMNS, details, [key for key in order if key in merged])
+    _write(target, SCORE_COLUMNS, merged, order)
     log_summary(target)
 
 
-def _key(pair: Pair) -> tuple[str, str]:
-    return pair.scene.id, pair.listener.id
-
-
-def _row_key(row: Mapping[str, str]) -> tuple[str, str]:
-    return row["scene"], row["listener"]
+def _write(
+    path: Path, columns: Sequence[str], rows: Mapping[Key, Row], order: Sequence[Key]
+) -> None:
+    write_rows(path, columns, [rows[key] for key in order if key in rows])
 
 
 def _count_on_disk(folder: Path) -> int:
@@ -100,46 +116,52 @@ def _count_on_disk(folder: Path) -> int:
 
 def _misfits(path: Path, rows: Sequence[Row], wanted: Sequence[Pair]) -> list[str]:
     """Return what is wrong with a batch other than that rows are missing."""
-    keys = [_row_key(row) for row in rows]
-    expected = {_key(pair) for pair in wanted}
-    doubled = [key for key, times in Counter(keys).items() if times > 1]
-    foreign = [key for key in keys if key not in expected]
-    problems = []
-    if doubled:
-        problems.append(f"{path.name}: {len(doubled)} pairs are there twice, such as {doubled[0]}")
-    if foreign:
-        problems.append(
-            f"{path.name}: {len(foreign)} pairs do not belong to this batch, such as {foreign[0]}"
-        )
-    return problems
+    expected = {pair_key(pair) for pair in wanted}
+    faults = {
+        "pairs are there twice": doubled_keys(rows),
+        "pairs do not belong to this batch": [
+            row_key(row) for row in rows if row_key(row) not in expected
+        ],
+        "scores are NaN or not between -1 and 1.1": [
+            row_key(row) for row in rows if implausible(row)
+        ],
+    }
+    return [
+        f"{path.name}: {len(keys)} {fault}, such as {keys[0]}"
+        for fault, keys in faults.items()
+        if keys
+    ]
 
 
-def _refuse(folder: Path, problems: list[str], gaps: list[str], allow_missing: bool) -> None:
-    for gap in gaps if allow_missing else []:
-        log.warning("%s", gap)
-    faults = problems + ([] if allow_missing else gaps)
+def _refuse(
+    folder: Path, problems: Sequence[str], gaps: Sequence[str], allow_missing: bool
+) -> None:
+    if gaps and allow_missing:
+        log.warning("merging what is there:%s", shortened(gaps))
+    faults = [*problems, *([] if allow_missing else gaps)]
     if faults:
         hint = "run evaluate.py for them again, or merge what is there with allow_missing=true"
-        raise RecipeError(
-            f"the batches in {folder} cannot be merged:\n  "
-            + "\n  ".join(faults)
-            + (f"\n{hint}" if not problems else "\nremove the wrong files and score them again")
-        )
+        if problems:
+            hint = "score the wrong ones again with evaluate.py, or remove their files"
+        raise RecipeError(f"the batches in {folder} cannot be merged:{shortened(faults)}\n{hint}")
 
 
-def main() -> None:
+@command_line(
+    "merge_batches_results",
+    f"join the scores of all batches into scores.csv ({', '.join(SCORE_COLUMNS)})",
+    "python merge_batches_results.py path.root=cadenza_data path.exp_folder=exp/demucs",
+    "python merge_batches_results.py path.root=cadenza_data evaluate.batch_size=4",
+    "python merge_batches_results.py path.root=cadenza_data allow_missing=true",
+)
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
+def main(cfg: DictConfig) -> None:
     """Run the script."""
-    EntryPoint(
-        "merge_batches_results",
-        merge_batches,
-        f"join the scores of all batches into scores.csv ({', '.join(SCORE_COLUMNS)})",
-        (
-            "python merge_batches_results.py path.root=cadenza_data path.exp_folder=exp/demucs",
-            "python merge_batches_results.py path.root=cadenza_data evaluate.batch_size=4",
-            "python merge_batches_results.py path.root=cadenza_data allow_missing=true",
-        ),
-    ).run()
+    with job("merge_batches_results", cfg) as config:
+        merge_batches(config)
 
+
+join_batches = main
+"""Its name in pyClarity."""
 
 if __name__ == "__main__":
     main()

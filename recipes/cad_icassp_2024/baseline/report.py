@@ -8,19 +8,15 @@ if __name__ == "__main__":
     end_at_once_when_stopped()
 
 import logging
+import hydra
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from clarity.enhancer.nalr import NALR
-from clarity.separation.base import VDBO
-from clarity.utils.loudness import integrated_loudness
-from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
-from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
+from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots
 from recipes.cad_icassp_2024.reporting.page import Page, write_page
@@ -33,7 +29,8 @@ from recipes.cad_icassp_2024.reporting.statistics import (
     terminal_table,
 )
 from recipes.cad_icassp_2024.runs.config import Config, as_config
-from recipes.cad_icassp_2024.runs.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.job import job
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +50,7 @@ def report(config: DictConfig | Config) -> None:
     RecipeError
         When a folder has no scores or they are not of this data set, or music is missing.
     """
-    settings: Config = as_config(config)
+    settings = as_config(config)
     dataset = Dataset.load(DataPaths.from_config(settings.path))
     results = load_results(dataset, report_folders(settings))
     path = report_file(settings)
@@ -76,22 +73,6 @@ def report(config: DictConfig | Config) -> None:
     log.info("Mean HAAQI\n%s\nThe report: %s", terminal_table(summaries), path.resolve())
 
 
-def reference_for_listener(config: Config, dataset: Dataset, pair: Pair) -> np.ndarray:
-    """Return what the enhanced signal is compared with: the remix of the true stems, amplified.
-
-    Returns
-    -------
-    ndarray, shape (samples + nalr.nfir, 2)
-        Left ear, right ear, at ``sample_rate``.
-    """
-    rate = config.sample_rate
-    loudness_lufs = integrated_loudness(dataset.read_music(pair.scene, MIXTURE, rate), rate)
-    stems = ((name, dataset.read_music(pair.scene, name, rate)) for name in VDBO)
-    remix = remix_to_loudness(stems, pair.scene.gains_db, loudness_lufs, rate)
-    nalr = NALR(config.nalr.nfir, config.nalr.sample_rate)
-    return process_remix_for_listener(remix, nalr, None, pair.listener)
-
-
 def report_folders(config: Config) -> list[Path]:
     """Return the experiment folders that a report is about."""
     names = config.report.folders or [config.path.exp_folder]
@@ -108,19 +89,18 @@ def report_file(config: Config) -> Path:
     return report_folders(config)[0] / "report.html"
 
 
-def main() -> None:
+@command_line(
+    "report",
+    "show the scores of one experiment or several in an HTML page",
+    "python report.py path.root=cadenza_data path.exp_folder=exp/demucs",
+    "python report.py path.root=cadenza_data 'report.folders=[exp/hpss,exp/oracle]'",
+    "python report.py path.root=cadenza_data report.audio=true",
+)
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")
+def main(cfg: DictConfig) -> None:
     """Run the script."""
-    EntryPoint(
-        "report",
-        report,
-        "show the scores of one experiment or several in an HTML page",
-        (
-            "python report.py path.root=cadenza_data path.exp_folder=exp/demucs",
-            "python report.py path.root=cadenza_data 'report.folders=[exp/hpss,exp/oracle]'",
-            "python report.py path.root=cadenza_data report.audio=true",
-        ),
-        results=lambda config: report_file(config).parent,
-    ).run()
+    with job("report", cfg, results=lambda config: report_file(config).parent) as config:
+        report(config)
 
 
 if __name__ == "__main__":

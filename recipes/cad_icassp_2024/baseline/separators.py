@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from hydra.errors import InstantiationException
@@ -14,21 +12,16 @@ from hydra.utils import instantiate
 
 from clarity.separation.base import Separator
 from clarity.separation.cache import CachedSeparator
+from clarity.separation.oracle import OracleSeparator
 from clarity.separation.segmented import SegmentedSeparator
+from recipes.cad_icassp_2024.data.content import digest_of, digest_of_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
 from recipes.cad_icassp_2024.runs.config import SeparatorConfig
 
 
-@dataclass(frozen=True)
-class BuiltSeparator:
-    """A separator and a hash of what it is.
-
-    Attributes
-    ----------
-    separator : Separator
-    fingerprint : str
-        Of its weights and settings, or of its class when it has none.
-    """
+class BuiltSeparator(NamedTuple):
+    """A separator, and a hash of what it is and of the arguments it was made with."""
 
     separator: Separator
     fingerprint: str
@@ -54,16 +47,16 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     """
     if settings.cache_dir is not None:
         _require_writable(Path(settings.cache_dir))
-    try:
-        module = instantiate(settings.module)
-    except InstantiationException as error:
-        reason = error.__cause__ or error
-        raise RecipeError(f"cannot make the separator {settings.model!r}: {reason}") from error
-    separator = _as_separator(module, settings)
-    fingerprint = _fingerprint(separator)
+    separator = _as_separator(_instantiate(settings), settings)
+    fingerprint = _fingerprint(separator, settings)
     if settings.cache_dir is not None and isinstance(separator, SegmentedSeparator):
         separator = CachedSeparator(separator, Path(settings.cache_dir), fingerprint)
     return BuiltSeparator(separator, fingerprint)
+
+
+def files_needed(separator: Separator) -> tuple[str, ...]:
+    """Return which files of a song a separator needs."""
+    return SONG_FILES if isinstance(separator, OracleSeparator) else (MIXTURE,)
 
 
 def _require_writable(folder: Path) -> None:
@@ -74,6 +67,19 @@ def _require_writable(folder: Path) -> None:
         raise RecipeError(
             f"separator.cache_dir={folder}: {error.strerror}; choose a folder that can be written"
         ) from error
+
+
+def _instantiate(settings: SeparatorConfig) -> Any:
+    try:
+        return instantiate(settings.module)
+    except InstantiationException as error:
+        reason = error.__cause__ or error
+        raise RecipeError(f"cannot make the separator {settings.model!r}: {reason}") from error
+    except SystemExit as stop:
+        raise RecipeError(
+            f"cannot make the separator {settings.model!r}: its module ended the program "
+            f"(sys.exit({stop.code!r}))"
+        ) from stop
 
 
 def _as_separator(module: Any, settings: SeparatorConfig) -> Any:
@@ -100,8 +106,26 @@ def _as_separator(module: Any, settings: SeparatorConfig) -> Any:
         raise RecipeError(f"separator {settings.model!r}: {error}") from error
 
 
-def _fingerprint(separator: Any) -> str:
-    if isinstance(separator, SegmentedSeparator):
-        return separator.fingerprint()
-    name = f"{type(separator).__module__}.{type(separator).__qualname__}"
-    return hashlib.sha256(name.encode()).hexdigest()
+def _fingerprint(separator: Any, settings: SeparatorConfig) -> str:
+    """Hash a separator: its own fingerprint or its name, its arguments, its file of weights.
+
+    Weights of a module that is no part of this project may be in no state dict, as those of an ONNX
+    session are not; so their file counts as well.
+    """
+    own = getattr(getattr(separator, "module", separator), "fingerprint", None)
+    parts = [f"{type(separator).__module__}.{type(separator).__qualname__}"]
+    parts += [str(own())] if callable(own) else []
+    parts += [separator.fingerprint()] if isinstance(separator, SegmentedSeparator) else []
+    arguments = {name: settings.module[name] for name in settings.module if name != "checkpoint"}
+    foreign = not str(arguments["_target_"]).startswith("clarity.")
+    if settings.checkpoint is not None and foreign and not callable(own):
+        parts.append(_digest_of_weights(Path(settings.checkpoint).expanduser()))
+    return digest_of([*parts, arguments])
+
+
+def _digest_of_weights(path: Path) -> str:
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    try:
+        return digest_of([[file.name, digest_of_file(file)] for file in files])
+    except OSError as error:
+        raise RecipeError(f"separator.checkpoint={path}: {error.strerror}") from error

@@ -18,7 +18,7 @@ from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import AtMicSong
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
 from recipes.cad_icassp_2024.runs.disk import require_space
-from recipes.cad_icassp_2024.runs.parallel import Stop, run_side_by_side
+from recipes.cad_icassp_2024.runs.parallel import CancelToken, ordered_parallel_map
 from recipes.cad_icassp_2024.runs.records import Records, Result
 
 logger = logging.getLogger(__name__)
@@ -124,13 +124,13 @@ def write_songs(
     config : GenerateConfig
         With ``sample_rate`` and ``n_workers``.
     """
-    stop, rate = Stop(), config.sample_rate
+    cancel, rate = CancelToken(), config.sample_rate
 
     def write(song: AtMicSong) -> None:
         for leftover in song.folder.glob(".*.tmp.wav"):  # of a run that was killed
             leftover.unlink(missing_ok=True)
         for name, path in song.results.items():
-            stop.check()
+            cancel.check()
             with records.contents.reading(song.source[name]):
                 music = read_stereo(song.source[name], rate)
             ears = put_at_microphones(song, music, rate)
@@ -147,4 +147,4 @@ def write_songs(
             del song, written
             progress.update()
 
-        run_side_by_side(songs, write, count, config.n_workers, stop)
+        ordered_parallel_map(songs, write, count, config.n_workers, cancel)

@@ -27,7 +27,7 @@ from clarity.utils.stopping import exit_code, raised_when_stopped
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.fetching import fetch, get_json, part_of
 from recipes.cad_icassp_2024.generate_dataset.unpacking import unpack
-from recipes.cad_icassp_2024.runs.disk import in_words, require_space
+from recipes.cad_icassp_2024.runs.disk import format_bytes, require_space
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ def _chosen(packages: Sequence[Package], names: Sequence[str]) -> list[Package]:
 def _listing(packages: Sequence[Package]) -> str:
     """One line for each package: name, size, file."""
     width = max((len(package.name) for package in packages), default=0)
-    rows = (f"{p.name:<{width}}  {in_words(p.n_bytes):>9}  {p.file}" for p in packages)
+    rows = (f"{p.name:<{width}}  {format_bytes(p.n_bytes):>9}  {p.file}" for p in packages)
     return "\n".join(rows)
 
 

@@ -14,7 +14,9 @@ if __name__ == "__main__":
 
 from typing import Any
 
+import hydra
 import numpy as np
+from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import (
@@ -37,7 +39,8 @@ from recipes.cad_icassp_2024.generate_dataset.hrtf import (
     load_hrtf_signals,
     normalise_lufs_level,
 )
-from recipes.cad_icassp_2024.runs.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.job import job
 
 __all__ = ["apply_hrtf", "find_precreated_samples", "load_hrtf_signals", "normalise_lufs_level"]
 
@@ -88,22 +91,21 @@ def put_at_microphones(song: AtMicSong, music: np.ndarray, sample_rate: int) -> 
     return normalise_lufs_level(ears, music, sample_rate)
 
 
-def main() -> None:
+@command_line(
+    "generate_at_mic_musdb18",
+    "filter MUSDB18-HQ to the hearing-aid microphones for all scenes",
+    "python generate_at_mic_musdb18.py path.root=cadenza_data",
+    "python generate_at_mic_musdb18.py path.root=cadenza_data n_workers=4",
+    "python generate_at_mic_musdb18.py path.root=cadenza_data "
+    "path.output_music_dir=/big/at_mic_music",
+    config_name="generate_dataset",
+    schema=GenerateConfig,
+)
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="generate_dataset")
+def main(cfg: DictConfig) -> None:
     """Run the script."""
-    EntryPoint(
-        name="generate_at_mic_musdb18",
-        task=run,
-        summary="filter MUSDB18-HQ to the hearing-aid microphones for all scenes",
-        examples=(
-            "python generate_at_mic_musdb18.py path.root=cadenza_data",
-            "python generate_at_mic_musdb18.py path.root=cadenza_data n_workers=4",
-            "python generate_at_mic_musdb18.py path.root=cadenza_data "
-            "path.output_music_dir=/big/at_mic_music",
-        ),
-        config_name="generate_dataset",
-        schema=GenerateConfig,
-        results=None,
-    ).run()
+    with job("generate_at_mic_musdb18", cfg, schema=GenerateConfig, results=None) as config:
+        run(config)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ if __name__ == "__main__":
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+import hydra
 import numpy as np
+from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
@@ -27,7 +29,8 @@ from recipes.cad_icassp_2024.generate_dataset.config import (
     as_generate_config,
 )
 from recipes.cad_icassp_2024.generate_dataset.generated_metadata import write_generated
-from recipes.cad_icassp_2024.runs.entry import EntryPoint
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.job import job
 
 T = TypeVar("T")
 
@@ -196,21 +199,20 @@ def _ids(path: GeneratePathConfig, name: str, kind: type, problems: Problems) ->
     return list(read_table(file, f"path.{name}", kind, problems).entries)
 
 
-def main() -> None:
+@command_line(
+    "generate_train_scenes",
+    "draw the scenes of the training set and the listeners of each scene",
+    "python generate_train_scenes.py path.root=cadenza_data",
+    "python generate_train_scenes.py path.root=cadenza_data scene.number_scenes_per_song=2",
+    "python generate_train_scenes.py path.root=cadenza_data overwrite=true",
+    config_name="generate_dataset",
+    schema=GenerateConfig,
+)
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="generate_dataset")
+def main(cfg: DictConfig) -> None:
     """Run the script."""
-    EntryPoint(
-        name="generate_train_scenes",
-        task=run,
-        summary="draw the scenes of the training set and the listeners of each scene",
-        examples=(
-            "python generate_train_scenes.py path.root=cadenza_data",
-            "python generate_train_scenes.py path.root=cadenza_data scene.number_scenes_per_song=2",
-            "python generate_train_scenes.py path.root=cadenza_data overwrite=true",
-        ),
-        config_name="generate_dataset",
-        schema=GenerateConfig,
-        results=None,
-    ).run()
+    with job("generate_train_scenes", cfg, schema=GenerateConfig, results=None) as config:
+        run(config)
 
 
 if __name__ == "__main__":

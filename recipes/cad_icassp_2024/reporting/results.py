@@ -15,12 +15,8 @@ from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
-from recipes.cad_icassp_2024.runs.experiment import (
-    SCORE_COLUMNS,
-    Batch,
-    Experiment,
-    read_scores,
-)
+from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
+from recipes.cad_icassp_2024.runs.scores import SCORE_COLUMNS, read_scores
 
 log = logging.getLogger(__name__)
 

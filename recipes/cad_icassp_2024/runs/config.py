@@ -82,12 +82,16 @@ class SeparatorConfig:
     sources: list[str] = config_field([], "the stems in the order in which the module gives them")
     sample_rate: int = config_field(44100, "rate that the module works at, in Hz")
     normalise: bool = config_field(False, "whether the module wants a standardised signal")
-    segment: float = config_field(10.0, "length of the segments that are separated one by one, in s")
+    segment: float = config_field(
+        10.0, "length of the segments that are separated one by one, in s"
+    )
     overlap: float = config_field(0.1, "overlap of neighbouring segments, in s")
     device: str | None = config_field(None, "null (best there is), cpu, cuda, cuda:1, mps, gpu0")
     batch_size: int = config_field(1, "segments to a forward pass; more is faster on a GPU")
     mixed_precision: bool = config_field(False, "half precision where it is safe, on CUDA only")
-    checkpoint: str | None = config_field(None, "own weights: a file (demucs), a folder (openunmix)")
+    checkpoint: str | None = config_field(
+        None, "own weights: a file (demucs), a folder (openunmix)"
+    )
     cache_dir: str | None = config_field(None, "folder to keep stems in, for runs with other gains")
 
     def problems(self) -> Iterator[str]:
@@ -146,7 +150,9 @@ class Config:
     """The baseline: enhance, evaluate, merge, report."""
 
     path: PathConfig = nested(PathConfig)
-    sample_rate: int = config_field(44100, "rate of the music, in Hz; files at others are resampled")
+    sample_rate: int = config_field(
+        44100, "rate of the music, in Hz; files at others are resampled"
+    )
     remix_sample_rate: int = config_field(32000, "rate of the enhanced signals, in Hz")
     HAAQI_sample_rate: int = config_field(24000, "rate at which HAAQI is computed, in Hz")
     nalr: NalrConfig = nested(NalrConfig)
@@ -157,6 +163,9 @@ class Config:
     evaluate: EvaluateConfig = nested(EvaluateConfig)
     on_error: OnError = config_field(OnError.stop, "a failed pair stops the run, or is skipped")
     overwrite: bool = config_field(False, "start over instead of going on where a run stopped")
+    verify: bool = config_field(
+        False, "read all files again instead of trusting their size and time of modification"
+    )
     allow_missing: bool = config_field(False, "merge the batches that are there")
     report: ReportConfig = nested(ReportConfig)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from clarity.utils.file_io import atomic_path
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
-from recipes.cad_icassp_2024.runs.config import Config, describe
-from recipes.cad_icassp_2024.runs.entry import composed_defaults
+from recipes.cad_icassp_2024.runs.command_line import composed_defaults
+from recipes.cad_icassp_2024.runs.config import Config
+from recipes.cad_icassp_2024.runs.schema import describe
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 _SCHEMAS = {"config": Config, "generate_dataset": GenerateConfig}

@@ -1,4 +1,4 @@
-"""Locks between processes, which the operating system drops when their holder ends, however it ends.
+"""Locks between processes; the system drops them when their holder ends, however it ends.
 
 A lock ``name.lock`` has ``name.holder`` beside it, which says who took it last; it is a file of its
 own because Windows lets nobody read a locked one.

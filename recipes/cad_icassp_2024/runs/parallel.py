@@ -83,7 +83,10 @@ def overlap_stages(
     """
     if not items:
         return
-    with _threads(1, cancel, _lower_priority) as reader, _threads(1, cancel, _lower_priority) as last:
+    with (
+        _threads(1, cancel, _lower_priority) as reader,
+        _threads(1, cancel, _lower_priority) as last,
+    ):
         finishing: Future[None] | None = None
         following = chain(items[0])
         reading = reader.submit(next, following, None)

@@ -1,19 +1,28 @@
-"""What enhancement and evaluation begin with: data, folder, lock and failures of one batch."""
+"""A step at work on a batch of pairs: what enhancement and evaluation begin with and go on with."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+import numba
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
-from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.config import Config, as_config
+from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
+from recipes.cad_icassp_2024.runs.config import Config, OnError, as_config
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.failures import Failures
+from recipes.cad_icassp_2024.runs.parallel import CancelToken, ordered_parallel_map
+from recipes.cad_icassp_2024.runs.records import Records
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,12 @@ class Run:
         Where results go.
     failures : Failures
         Takes the pairs that fail.
+    records : Records
+        What each result was made from.
+    n_cores : int
+        How many threads may work.
+    cancel : CancelToken
+        Ends the work between two pairs.
     """
 
     config: Config
@@ -39,6 +54,83 @@ class Run:
     pairs: list[Pair]
     experiment: Experiment
     failures: Failures
+    records: Records
+    n_cores: int = field(default_factory=numba.get_num_threads)
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+    def with_music(self, pairs: Sequence[Pair], names: Sequence[str]) -> list[Pair]:
+        """Check the headers of all audio files that pairs need, before any work is done.
+
+        Parameters
+        ----------
+        pairs : sequence of Pair
+        names : sequence of str
+            Which files of each song: ``mixture`` and stems.
+
+        Returns
+        -------
+        list of Pair
+            Those whose songs have no problem; the others have failed.
+
+        Raises
+        ------
+        RecipeError
+            With ``on_error=stop``: a list of everything that is wrong.
+        """
+        problems = self.dataset.check_audio(pairs, names)
+        if not problems:
+            return list(pairs)
+        if self.config.on_error is OnError.stop:
+            music = self.dataset.paths.music_dir
+            raise RecipeError(f"the music in {music} is not usable:\n  " + "\n  ".join(problems))
+        found: dict[str, str] = {}
+        for pair in pairs:
+            if pair.scene.mixture_id not in found:
+                faults = self.dataset.check_audio([pair], names)
+                found[pair.scene.mixture_id] = "; ".join(faults)
+        return self.without(
+            {
+                pair.id: found[pair.scene.mixture_id]
+                for pair in pairs
+                if found[pair.scene.mixture_id]
+            },
+            pairs,
+        )
+
+    def without(self, problems: dict[str, str], pairs: Sequence[Pair]) -> list[Pair]:
+        """Return the pairs whose ids have no problem; note the others as failed."""
+        for pair in pairs:
+            if pair.id in problems:
+                self.failures.take([pair], problems[pair.id])
+        return [pair for pair in pairs if pair.id not in problems]
+
+    def for_each(
+        self,
+        pairs: Sequence[Pair],
+        work: Callable[[Pair], Result],
+        done: Callable[[Pair, Result | None], None],
+        n_workers: int,
+    ) -> None:
+        """Work on several pairs at a time; a pair that fails does not concern the others.
+
+        Parameters
+        ----------
+        pairs : sequence of Pair
+        work : callable
+            Runs in threads.
+        done : callable
+            Given each pair, in order, and what `work` returned for it: None when it failed.
+        n_workers : int
+            How many at a time.
+        """
+
+        def attributed(pair: Pair) -> Result | None:
+            self.cancel.check()
+            with self.failures.attributed_to([pair]):
+                return work(pair)
+            return None
+
+        ordered_parallel_map(pairs, attributed, done, n_workers, self.cancel)
 
 
 @contextlib.contextmanager
@@ -61,10 +153,11 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
         When the configuration or the metadata is not usable, there are no signals to evaluate,
         another process does the same work, or pairs have failed.
     """
-    settings: Config = as_config(config)
+    settings = as_config(config)
     batch = Batch(settings.evaluate.batch, settings.evaluate.batch_size)
     experiment = Experiment(Path(settings.path.exp_folder))
-    dataset = Dataset.load(DataPaths.from_config(settings.path))
+    records = Records(experiment.folder / "records", verify=settings.verify)
+    dataset = Dataset.load(DataPaths.from_config(settings.path), records.contents)
     pairs = dataset.select(batch.index, batch.count, settings.evaluate.small_test)
     if step == "evaluate" and not experiment.signals.is_dir():
         raise RecipeError(
@@ -73,6 +166,14 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
         )
     with (
         experiment.locked(step, batch),
+        records,
         Failures(step, settings.on_error, experiment.failures_file(batch)) as failures,
     ):
-        yield Run(settings, dataset, batch, pairs, experiment, failures)
+        yield Run(settings, dataset, batch, pairs, experiment, failures, records)
+
+
+def shortened(lines: Sequence[str]) -> str:
+    """Join lines below a heading: twenty of them, and how many more there are."""
+    more = len(lines) - MAX_LINES_PER_KIND
+    shown = [*lines[:MAX_LINES_PER_KIND], *([f"... and {more} more"] if more > 0 else [])]
+    return "".join(f"\n  {line}" for line in shown)

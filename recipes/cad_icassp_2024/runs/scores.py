@@ -1,7 +1,7 @@
-"""Files of scores: rows added one by one, kept in the order of the pairs, checked when read.
+"""Files of scores: their columns, read with care, written whole.
 
 ``scores_details.csv`` beside ``scores.csv`` has a row for the same pairs, with the parts of HAAQI
-and what the enhanced signal is like. A row of scores is written after its details.
+and what the enhanced signal is like.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import csv
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from clarity.utils.file_io import atomic_path
-from clarity.utils.results_support import ResultsFile
 from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 
@@ -52,70 +51,6 @@ def row_key(row: Mapping[str, str]) -> Key:
 def details_file(scores: Path) -> Path:
     """Return where the details of a file of scores are."""
     return scores.with_name(scores.name.replace("scores", "scores_details", 1))
-
-
-class Scores:
-    """The scores of a batch and their details, new or as an earlier run left them.
-
-    Parameters
-    ----------
-    path : Path
-        ``scores.csv``. A last row that was cut off is removed.
-
-    Attributes
-    ----------
-    rows : dict
-        The rows of scores by scene and listener, values as text.
-
-    Raises
-    ------
-    RecipeError
-        When the file holds something else than scores.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._scores = _open(path, SCORE_COLUMNS)
-        self._details = _open(details_file(path), DETAIL_COLUMNS)
-        rows = read_scores(path)
-        self.rows = {row_key(row): row for row in rows}
-        doubled = [key for key, times in Counter(map(row_key, rows)).items() if times > 1]
-        self.discard(doubled, "rows of pairs that are there twice are taken out")
-
-    def add(self, row: Mapping[str, str]) -> None:
-        """Add the row of a pair, with all columns of scores and details."""
-        self._details.add_result(row)
-        self._scores.add_result(row)
-        self.rows[row_key(row)] = {name: row[name] for name in SCORE_COLUMNS}
-
-    def discard(self, keys: Collection[Key], why: str) -> None:
-        """Take out the rows of pairs, and log how many and why."""
-        gone = set(keys) & self.rows.keys()
-        if not gone:
-            return
-        log.warning("%s: %d %s", self.path, len(gone), why)
-        self.rows = {key: row for key, row in self.rows.items() if key not in gone}
-        write_rows(self.path, SCORE_COLUMNS, self.rows.values())
-
-    def put_in_order(self, pairs: Sequence[Pair]) -> None:
-        """Bring the rows into the order of the pairs, where pairs were tried again later."""
-        order = {pair_key(pair): number for number, pair in enumerate(pairs)}
-        for path, columns in (
-            (self.path, SCORE_COLUMNS),
-            (details_file(self.path), DETAIL_COLUMNS),
-        ):
-            rows = read_rows(path, columns)
-            latest = {row_key(row): row for row in rows if row_key(row) in self.rows}
-            ordered = sorted(latest.values(), key=lambda row: order[row_key(row)])
-            if ordered != rows:
-                write_rows(path, columns, ordered)
-
-
-def _open(path: Path, columns: Sequence[str]) -> ResultsFile:
-    try:
-        return ResultsFile(path, columns, append_results=path.exists())
-    except (ValueError, csv.Error) as error:
-        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error
 
 
 def read_scores(path: Path) -> list[Row]:
@@ -176,6 +111,11 @@ def _no_row(path: Path, number: int, text: str) -> str:
 
 def _numbers(row: Mapping[str, str]) -> list[float]:
     return [float(row[name]) for name in ("left_score", "right_score", "score")]
+
+
+def doubled_keys(rows: Iterable[Mapping[str, str]]) -> list[Key]:
+    """Return which pairs have more than one row."""
+    return [key for key, times in Counter(map(row_key, rows)).items() if times > 1]
 
 
 def implausible(row: Mapping[str, str]) -> bool:

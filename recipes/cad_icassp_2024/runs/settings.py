@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from clarity import __version__
 from clarity.utils.file_io import read_json
-from recipes.cad_icassp_2024.data.dataset import DataPaths
+from recipes.cad_icassp_2024.data.content import digest_of
+from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
 from recipes.cad_icassp_2024.runs.config import Config
 
 Settings = dict[str, Any]
@@ -58,32 +57,21 @@ SIGNALS_KEY = "enhanced signals"
 """Under which the settings of the scores keep a hash of the settings of the signals."""
 
 
-def enhance_settings(config: Config, paths: DataPaths, separator_fingerprint: str) -> Settings:
-    """Return everything that the enhanced signals depend on.
-
-    Parameters
-    ----------
-    config : Config
-    paths : DataPaths
-        The metadata files as found on disk.
-    separator_fingerprint : str
-        A hash of the separator's weights.
-    """
+def enhance_settings(config: Config, separator_fingerprint: str) -> Settings:
+    """Return the keys that the enhanced signals depend on, and a hash of the separator."""
     keys = SIGNAL_KEYS + (COMPRESSOR_KEYS if config.apply_compressor else ())
     return {
         **_pick(config, keys),
         "separator fingerprint": separator_fingerprint,
-        **_metadata_hashes(paths),
         "package version": __version__,
     }
 
 
-def evaluate_settings(config: Config, paths: DataPaths, signals_digest: str) -> Settings:
-    """Return everything that the scores depend on, the settings of the signals included."""
+def evaluate_settings(config: Config, signals_digest: str) -> Settings:
+    """Return the keys that the scores depend on, and a hash of the settings of the signals."""
     return {
         **_pick(config, SCORE_KEYS),
         SIGNALS_KEY: signals_digest,
-        **_metadata_hashes(paths),
         "package version": __version__,
     }
 
@@ -100,7 +88,8 @@ def _pick(config: Config, keys: Sequence[str]) -> Settings:
     return settings
 
 
-def _metadata_hashes(paths: DataPaths) -> Settings:
+def metadata_settings(paths: DataPaths) -> Settings:
+    """Return a hash of what each metadata file holds."""
     files = {name: Path(getattr(paths, name)) for name in METADATA_FILES}
     return {
         f"metadata {name}": digest(read_json(path)) for name, path in files.items() if path.exists()
@@ -109,5 +98,27 @@ def _metadata_hashes(paths: DataPaths) -> Settings:
 
 def digest(data: Any) -> str:
     """Return a short SHA-256 of anything that JSON holds."""
-    text = json.dumps(data, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest_of(data)[:16]
+
+
+def dependencies(
+    dataset: Dataset, pair: Pair, files: Sequence[str], settings: Settings
+) -> dict[str, str]:
+    """Return by name what a result of a pair is made from.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    pair : Pair
+    files : sequence of str
+        Which files of the song: ``mixture`` and stems.
+    settings : dict
+        As `enhance_settings` or `evaluate_settings` gives them.
+    """
+    ears = (pair.listener.audiogram_left, pair.listener.audiogram_right)
+    return {
+        "music": digest_of([dataset.digest(pair.scene, name) for name in files]),
+        "gains": digest_of(dict(pair.scene.gains_db)),
+        "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
+        "settings": digest_of(settings),
+    }

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
-from recipes.cad_icassp_2024.runs.entry import CONFIG_DIR, translate_overrides
+from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "recipes" / "cad_icassp_2024" / "baseline"

@@ -10,9 +10,10 @@ import soundfile
 from hydra import compose, initialize_config_dir
 
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
-from recipes.cad_icassp_2024.runs.entry import CONFIG_DIR
-from recipes.cad_icassp_2024.runs.experiment import SCORE_COLUMNS, Experiment, write_scores
+from recipes.cad_icassp_2024.runs.experiment import Experiment
+from recipes.cad_icassp_2024.runs.scores import SCORE_COLUMNS, write_scores
 from tests.recipes.tiny_dataset import TinyDataset
 
 SIGNAL_RATE = 32000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -11,18 +12,11 @@ import soundfile
 
 from clarity.separation.base import Mixture
 from recipes.cad_icassp_2024.baseline import enhance as script
-from recipes.cad_icassp_2024.baseline.enhance import (
-    Enhancer,
-    decompose_signal,
-    enhance,
-    group_by_mixture,
-)
+from recipes.cad_icassp_2024.baseline.enhance import Enhancer, decompose_signal, enhance
 from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.baseline.songs import group_by_mixture
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.config import OnError
-from recipes.cad_icassp_2024.runs.experiment import Experiment
-from recipes.cad_icassp_2024.runs.failures import Failures
+from recipes.cad_icassp_2024.runs.run import open_run
 from tests.recipes.baseline.helpers import make_config
 
 
@@ -83,25 +77,17 @@ def test_each_mixture_is_separated_once_whatever_the_order_of_scenes(
 
 
 def test_overlapped_work_gives_the_same_bytes_as_the_plain_loop(tiny, plugin, tmp_path):
-    results = []
-    for overlap in (True, False):
-        folder = tmp_path / str(overlap)
-        config = make_config(plugin, tiny.root, f"path.exp_folder={folder}")
-        dataset = Dataset.load(DataPaths.from_config(config.path))
-        separator = build_separator(config.separator).separator
-        with Failures("enhance", OnError.stop, folder / "failed.csv") as failures:
-            enhancer = Enhancer(
-                config,
-                dataset,
-                separator,
-                Experiment(folder),
-                failures,
-                n_cores=3 if overlap else 1,
-            )
-            enhancer.run(group_by_mixture(dataset.pairs), overlap=overlap)
-        results.append(signals(folder))
-    assert len(results[0]) == 8
-    assert results[0] == results[1]
+    overlapped, plain = (
+        make_config(plugin, tiny.root, f"path.exp_folder={tmp_path / name}") for name in "ab"
+    )
+    enhance(overlapped)
+    separator = build_separator(plain.separator).separator
+    with open_run("enhance", plain) as run:
+        enhancer = Enhancer(dataclasses.replace(run, n_cores=1), separator, {})
+        for song in group_by_mixture(run.pairs):
+            assert len(list(enhancer.chain(song))) == 2
+    assert len(signals(tmp_path / "a")) == 8
+    assert signals(tmp_path / "a") == signals(tmp_path / "b")
 
 
 def test_a_second_run_makes_what_is_missing_and_touches_nothing_else(tiny, plugin, tmp_path):

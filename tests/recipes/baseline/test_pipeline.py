@@ -9,13 +9,26 @@ import threading
 import pytest
 
 from recipes.cad_icassp_2024.runs.parallel import (
+    CancelToken,
     Interrupted,
-    Kept,
-    Stop,
-    run_in_order,
-    run_overlapped,
-    run_side_by_side,
+    SharedCache,
+    ordered_parallel_map,
+    overlap_stages,
 )
+
+
+def chain_of(load, work, finish):
+    """A chain of three functions, each given the item and what the one before returned."""
+
+    def chain(item):
+        loaded = load(item)
+        yield
+        worked = work(item, loaded)
+        del loaded
+        yield
+        finish(item, worked)
+
+    return chain
 
 
 def run(n_items, **steps):
@@ -30,7 +43,9 @@ def run(n_items, **steps):
 
         return step
 
-    run_overlapped(range(n_items), note("load"), note("work"), note("finish"), Stop())
+    overlap_stages(
+        range(n_items), chain_of(note("load"), note("work"), note("finish")), CancelToken()
+    )
     return events
 
 
@@ -41,19 +56,20 @@ def test_every_step_sees_all_items_in_order(n_items):
         assert [item for step, item in events if step == name] == list(range(n_items))
 
 
-def test_results_are_handed_on_as_in_the_plain_loop():
-    def collect(runner, *extra):
-        out = []
-        runner(
-            [3, 1, 2],
-            lambda item: item * 10,
-            lambda item, loaded: loaded + item,
-            lambda item, worked: out.append((item, worked)),
-            *extra,
-        )
-        return out
+def test_results_are_handed_on_and_a_chain_may_end_early():
+    out = []
 
-    assert collect(run_overlapped, Stop()) == collect(run_in_order) == [(3, 33), (1, 11), (2, 22)]
+    def chain(item):
+        loaded = item * 10
+        yield
+        if item == 1:
+            return
+        worked = loaded + item
+        yield
+        out.append((item, worked))
+
+    overlap_stages([3, 1, 2], chain, CancelToken())
+    assert out == [(3, 33), (2, 22)]
 
 
 def test_no_more_than_the_next_item_is_loaded_ahead():
@@ -63,7 +79,7 @@ def test_no_more_than_the_next_item_is_loaded_ahead():
         worked.append(item)
         ahead.append(len(loaded) - len(worked))
 
-    run_overlapped(range(20), loaded.append, work, lambda item, _: None, Stop())
+    overlap_stages(range(20), chain_of(loaded.append, work, lambda *_: None), CancelToken())
     assert max(ahead) <= 1
 
 
@@ -78,7 +94,7 @@ def test_loading_and_finishing_stand_back_behind_the_work():
     def note(name):
         return lambda *_: seen.setdefault(name, priority())
 
-    run_overlapped([1, 2], note("load"), note("work"), note("finish"), Stop())
+    overlap_stages([1, 2], chain_of(note("load"), note("work"), note("finish")), CancelToken())
     assert seen == {"load": 19, "work": before, "finish": 19}
     assert priority() == before
 
@@ -86,14 +102,12 @@ def test_loading_and_finishing_stand_back_behind_the_work():
 def test_an_item_is_finished_before_the_next_but_one_is_worked_on_to_its_end():
     finished = []
 
-    def work(item, _):
-        return item
-
     def finish(item, _):
         assert all(other in finished for other in range(item))
         finished.append(item)
 
-    run_overlapped(range(9), lambda item: item, work, finish, Stop())
+    chain = chain_of(lambda item: item, lambda item, _: item, finish)
+    overlap_stages(range(9), chain, CancelToken())
     assert finished == list(range(9))
 
 
@@ -108,15 +122,15 @@ def test_an_exception_in_any_step_comes_through_and_ends_the_run(step):
 
 
 def test_ctrl_c_reaches_the_threads():
-    stop = Stop()
+    cancel = CancelToken()
 
     def work(item, _):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_overlapped([1, 2], lambda item: item, work, lambda item, _: None, stop)
+        overlap_stages([1, 2], chain_of(lambda item: item, work, lambda *_: None), cancel)
     with pytest.raises(Interrupted):
-        stop.check()
+        cancel.check()
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 5])
@@ -131,7 +145,9 @@ def test_side_by_side_finishes_in_order_whoever_is_first(n_workers):
         later[item].set()
         return 10 * item
 
-    run_side_by_side(range(6), work, lambda *both: finished.append(both), n_workers, Stop())
+    ordered_parallel_map(
+        range(6), work, lambda *both: finished.append(both), n_workers, CancelToken()
+    )
     assert finished == [(item, 10 * item) for item in range(6)]
 
 
@@ -147,28 +163,28 @@ def test_side_by_side_no_more_are_worked_on_than_there_are_workers():
         with lock:
             now[0] -= 1
 
-    run_side_by_side(range(12), work, lambda *_: None, 3, Stop())
+    ordered_parallel_map(range(12), work, lambda *_: None, 3, CancelToken())
     assert most[0] == 3
 
 
 def test_side_by_side_an_exception_ends_the_run_after_what_came_before_it():
     finished = []
-    stop = Stop()
+    cancel = CancelToken()
 
     def work(item):
-        stop.check()
+        cancel.check()
         if item == 3:
             raise ValueError("three")
         return item
 
     with pytest.raises(ValueError, match="three"):
-        run_side_by_side(range(50), work, lambda item, _: finished.append(item), 2, stop)
+        ordered_parallel_map(range(50), work, lambda item, _: finished.append(item), 2, cancel)
     assert finished == [0, 1, 2]
 
 
 def test_what_is_kept_is_made_once_for_all_threads():
     made = []
-    kept = Kept(2)
+    kept = SharedCache(2)
     waiting = threading.Barrier(4, timeout=10)
 
     def ask(_):
@@ -176,7 +192,7 @@ def test_what_is_kept_is_made_once_for_all_threads():
         return kept.get("a", lambda: made.append("a") or len(made))
 
     answers = []
-    run_side_by_side(range(4), ask, lambda _, answer: answers.append(answer), 4, Stop())
+    ordered_parallel_map(range(4), ask, lambda _, answer: answers.append(answer), 4, CancelToken())
     assert (made, answers) == (["a"], [1, 1, 1, 1])
     for key in "bca":
         kept.get(key, lambda key=key: made.append(key))
@@ -184,7 +200,7 @@ def test_what_is_kept_is_made_once_for_all_threads():
 
 
 def test_what_could_not_be_made_is_tried_again():
-    kept = Kept(2)
+    kept = SharedCache(2)
 
     def fail():
         raise ValueError("no")

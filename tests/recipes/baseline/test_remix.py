@@ -9,17 +9,14 @@ from clarity.enhancer.compressor import Compressor
 from clarity.enhancer.nalr import NALR
 from clarity.utils.audiogram import AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, Listener
 from clarity.utils.loudness import integrated_loudness
-from recipes.cad_icassp_2024.baseline.hearing_aid import (
-    amplify_in_pieces,
-    apply_ha,
-    process_remix_for_listener,
-)
-from recipes.cad_icassp_2024.baseline.remix import (
+from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
+from recipes.cad_icassp_2024.baseline.remix import remix, remix_to_loudness
+from recipes.cad_icassp_2024.pyclarity import (
     apply_gains,
+    apply_ha,
     level_normalisation,
+    process_remix_for_listener,
     remix_stems,
-    remix_to_loudness,
-    sum_stems,
 )
 from tests.recipes.tiny_dataset import make_stems
 
@@ -30,6 +27,10 @@ GAINS = {"vocals": 6.0, "drums": 0.0, "bass": -3.0, "other": -10.0}
 @pytest.fixture(scope="module")
 def stems() -> dict[str, np.ndarray]:
     return make_stems(1.5, RATE, 3)
+
+
+def sum_stems(stems):
+    return remix(stems.items(), dict.fromkeys(stems, 0.0))
 
 
 def test_a_gain_is_a_difference_in_loudness(stems):
@@ -46,8 +47,14 @@ def test_a_silent_stem_stays_silent_whatever_its_gain(stems):
 
 
 def test_a_stem_without_a_gain_is_an_error(stems):
-    with pytest.raises(ValueError, match="no gain for drums"):
-        apply_gains(stems, RATE, {"vocals": 1, "bass": 1, "other": 1})
+    for kind in (ValueError, KeyError):
+        with pytest.raises(kind, match="no gain for drums"):
+            apply_gains(stems, RATE, {"vocals": 1, "bass": 1, "other": 1})
+
+
+def test_stems_with_channels_first_are_turned_round_as_the_peer_does(stems):
+    turned = apply_gains({"bass": stems["bass"].T}, RATE, GAINS)
+    np.testing.assert_array_equal(turned["bass"], apply_gains(stems, RATE, GAINS)["bass"])
 
 
 def test_the_remix_has_the_loudness_of_the_mixture(stems):
@@ -88,14 +95,33 @@ def test_each_ear_gets_its_own_audiogram(stems):
 
 
 @pytest.mark.parametrize("compressor", [None, Compressor(fs=RATE, threshold=0.1)])
-def test_amplifying_in_pieces_is_the_same(stems, compressor):
+def test_amplifying_in_blocks_is_the_same_as_ear_by_ear(stems, compressor):
     nalr, signal = NALR(220, RATE), stems["vocals"]
     listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, "L1")
-    together = np.concatenate(list(amplify_in_pieces(signal, nalr, compressor, listener)))
-    np.testing.assert_array_equal(
-        together,
-        process_remix_for_listener(signal, nalr, compressor, listener, compressor is not None),
-    )
+    blocks = list(HearingAid(nalr, compressor).amplify_blocks(signal, listener))
+    assert (len(blocks) > 1) == (compressor is None)
+    for ear, audiogram in enumerate((AUDIOGRAM_MILD, AUDIOGRAM_MODERATE)):
+        alone = apply_ha(nalr, compressor, signal[:, ear], audiogram, compressor is not None)
+        np.testing.assert_array_equal(np.concatenate(blocks)[:, ear], alone)
+
+
+class Halver:
+    """An entrant's own hearing aid: no nfir, and every second sample only."""
+
+    def build(self, audiogram):
+        return 0.5, None
+
+    def apply(self, fir, signal):
+        return fir * signal[::2]
+
+
+def test_any_hearing_aid_with_build_and_apply_will_do(stems):
+    listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, "L1")
+    out = process_remix_for_listener(stems["bass"], Halver(), None, listener)
+    np.testing.assert_array_equal(out, 0.5 * stems["bass"][::2])
+    for wrong in (stems["bass"].T, np.zeros((900, 3)), np.zeros(900)):
+        with pytest.raises(ValueError, match=r"has the shape \(samples, 2\), left and right, not"):
+            process_remix_for_listener(wrong, NALR(220, RATE), None, listener)
 
 
 def test_the_compressor_follows_when_asked_for(stems):

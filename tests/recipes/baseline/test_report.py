@@ -17,9 +17,9 @@ import soundfile
 from clarity.enhancer.nalr import NALR
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram
-from recipes.cad_icassp_2024.baseline.hearing_aid import apply_ha
-from recipes.cad_icassp_2024.baseline.remix import apply_gains, remix_stems
-from recipes.cad_icassp_2024.baseline.report import reference_for_listener, report, report_file
+from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
+from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
+from recipes.cad_icassp_2024.baseline.report import report, report_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting import plots
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots, pure_tone_average

@@ -1,0 +1,235 @@
+"""The enhanced signals as files: resampled, limited, 16 bits, and with a record of their making."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from clarity.utils.flac_encoder import FlacEncoder
+from clarity.utils.signal_processing import clip_signal, resample_blocks, to_16bit
+from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.config import Config
+from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
+from recipes.cad_icassp_2024.runs.records import Result
+from recipes.cad_icassp_2024.runs.run import Run, shortened
+from recipes.cad_icassp_2024.runs.settings import Settings, dependencies
+
+log = logging.getLogger(__name__)
+
+FILE_OVERHEAD_BYTES = 16384
+
+# How far the length of an enhanced signal may be from that of its mixture: filters have tails.
+LENGTH_TOLERANCE_S = 0.25
+
+
+@dataclass
+class Clipping:
+    """How much of a signal was beyond full scale before it was limited.
+
+    Attributes
+    ----------
+    n_clipped, n_samples : int
+        Samples beyond full scale and all samples, all channels counted.
+    peak : float
+        The largest magnitude, full scale is 1.
+    """
+
+    n_clipped: int = 0
+    n_samples: int = 0
+    peak: float = 0.0
+
+
+def write_enhanced(
+    run: Run, pair: Pair, amplified: Iterator[np.ndarray], files: Sequence[str], settings: Settings
+) -> Clipping:
+    """Write an enhanced signal as FLAC, whole and with its record or not at all.
+
+    Parameters
+    ----------
+    run : Run
+    pair : Pair
+    amplified : iterator of ndarray, shape (samples, 2)
+        The signal at ``sample_rate``, block after block.
+    files, settings
+        What it was made from, see `dependencies`.
+
+    Returns
+    -------
+    Clipping
+    """
+    clipping = Clipping()
+    stream = FlacEncoder().encode(
+        _limited(amplified, run.config, clipping), run.config.remix_sample_rate
+    )
+    path = run.experiment.signal_file(pair)
+    made_from = dependencies(run.dataset, pair, files, settings)
+    with run.records.writing(path, pair.id, made_from) as temporary:
+        temporary.write_bytes(stream)
+    path.with_suffix(".txt").unlink(missing_ok=True)  # it would scale the signal when it is read
+    log.debug("%s: written, %d samples clipped", pair.id, clipping.n_clipped)
+    return clipping
+
+
+def _limited(
+    amplified: Iterator[np.ndarray], config: Config, clipping: Clipping
+) -> Iterator[np.ndarray]:
+    """Resample, limit to full scale and round to 16 bits; notes what was limited."""
+    for block in resample_blocks(amplified, config.sample_rate, config.remix_sample_rate):
+        clipping.n_samples += block.size
+        clipping.peak = max(clipping.peak, float(np.abs(block).max(initial=0.0)))
+        limited, n_beyond = clip_signal(block, config.soft_clip)
+        clipping.n_clipped += n_beyond
+        yield to_16bit(limited)
+
+
+def clipping_text(written: Sequence[tuple[Pair, Clipping]]) -> str:
+    """Say of signals how many were clipped, by how much, and which one most."""
+    clipped = [(pair, found) for pair, found in written if found.n_clipped]
+    text = f"{len(written)} signals written, {len(clipped)} clipped"
+    if not clipped:
+        return text
+    pair, worst = max(clipped, key=lambda item: item[1].n_clipped / item[1].n_samples)
+    return (
+        f"{text}; most of all {pair.id}, {worst.n_clipped / worst.n_samples:.2%} of its samples, "
+        f"up to {20 * math.log10(worst.peak):.1f} dB above full scale"
+    )
+
+
+def pending_pairs(
+    run: Run, pairs: Sequence[Pair], files: Sequence[str], settings: Settings
+) -> list[Pair]:
+    """Return the pairs without a signal, and those whose signal was made from something else.
+
+    Parameters
+    ----------
+    run : Run
+    pairs : sequence of Pair
+    files, settings
+        What signals are made from now, see `dependencies`.
+
+    Raises
+    ------
+    RecipeError
+        When there are signals that were not made here.
+    """
+    paths = {pair.id: run.experiment.signal_file(pair) for pair in pairs}
+    remove_leftovers(paths.values())
+    if run.config.overwrite:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+    there = [pair for pair in pairs if paths[pair.id].exists()]
+    comparison = run.records.compare(
+        Result(
+            pair.id,
+            run.records.contents.digest(paths[pair.id]),
+            dependencies(run.dataset, pair, files, settings),
+        )
+        for pair in there
+    )
+    broken = {name for name in comparison.unknown if _header_problem(paths[name]) is not None}
+    foreign = [str(paths[name]) for name in comparison.unknown if name not in broken]
+    if foreign:
+        raise RecipeError(
+            f"{len(foreign)} signals have no record of what they were made from, or were changed "
+            "since: move them away, choose another folder with path.exp_folder=..., or start over "
+            f"with overwrite=true:{shortened(foreign)}"
+        )
+    for line in comparison.changes("signals"):
+        log.warning("%s: made again", line)
+    if broken:
+        log.warning("%d signals are broken: made again", len(broken))
+    current = set(comparison.current)
+    todo = [pair for pair in pairs if pair.id not in current]
+    if 0 < len(todo) < len(pairs):
+        log.info("%d of %d pairs are done, going on", len(pairs) - len(todo), len(pairs))
+    return todo
+
+
+def require_space_for_signals(run: Run, pairs: Sequence[Pair]) -> None:
+    """Compare what the signals that are yet to be made will take with what is free."""
+    files = {pair.id: run.experiment.signal_file(pair) for pair in pairs}
+    there = {name: file.stat().st_size for name, file in files.items() if file.exists()}
+    todo = [pair for pair in pairs if run.config.overwrite or pair.id not in there]
+    if todo:
+        freed = sum(there.values()) if run.config.overwrite else 0
+        n_bytes = max(0, signal_bytes(run.dataset, todo, run.config.remix_sample_rate) - freed)
+        what = f"enhancing {len(todo)} pairs"
+        require_space(run.experiment.folder, n_bytes, what, "choose another path.exp_folder")
+
+
+def signal_bytes(dataset: Dataset, pairs: Iterable[Pair], sample_rate: int) -> int:
+    """Return an upper bound of the disk space that the enhanced signals of pairs take.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    pairs : iterable of Pair
+    sample_rate : int
+        Rate of the enhanced signals in Hz.
+
+    Returns
+    -------
+    int
+        16-bit stereo without compression (loud music compresses by a few per cent only) and what
+        surrounds it: the file's header, the tail of the amplification, the disk's last block.
+    """
+    durations_s = mixture_durations_s(dataset, pairs)
+    return sum(
+        math.ceil(durations_s[pair.scene.mixture_id] * sample_rate) * 4 + FILE_OVERHEAD_BYTES
+        for pair in pairs
+    )
+
+
+def mixture_durations_s(dataset: Dataset, pairs: Iterable[Pair]) -> dict[str, float]:
+    """Return the length of each mixture in seconds, by its id."""
+    scenes = {pair.scene.mixture_id: pair.scene for pair in pairs}
+    return {
+        name: soundfile.info(dataset.music_file(scene, MIXTURE)).duration
+        for name, scene in scenes.items()
+    }
+
+
+def signal_problems(run: Run, pairs: Sequence[Pair]) -> dict[str, str]:
+    """Return what is wrong with the enhanced signals of pairs, by the pair's id."""
+    durations_s = mixture_durations_s(run.dataset, pairs)
+    problems = {}
+    for pair in pairs:
+        path = run.experiment.signal_file(pair)
+        problem = _header_problem(path) or _misfit(
+            path, run.config.remix_sample_rate, durations_s[pair.scene.mixture_id]
+        )
+        if problem is not None:
+            problems[pair.id] = f"{path}: {problem}"
+    return problems
+
+
+def _header_problem(path: Path) -> str | None:
+    if not path.is_file():
+        return "a folder is in the place of the file" if path.is_dir() else "no such file"
+    try:
+        header = soundfile.info(path)
+    except soundfile.SoundFileError as error:
+        return f"cannot be read as audio ({error})"
+    return None if header.frames else "holds no samples"
+
+
+def _misfit(path: Path, sample_rate: int, mixture_s: float) -> str | None:
+    header = soundfile.info(path)
+    if header.channels != 2:
+        return f"has {header.channels} channel(s), but must be stereo"
+    if header.samplerate != sample_rate:
+        return (
+            f"has {header.samplerate} Hz, but remix_sample_rate is {sample_rate}; "
+            f"give remix_sample_rate={header.samplerate} if that is meant"
+        )
+    if abs(header.duration - mixture_s) > LENGTH_TOLERANCE_S:
+        return f"lasts {header.duration:.2f} s, but its mixture {mixture_s:.2f} s"
+    return None

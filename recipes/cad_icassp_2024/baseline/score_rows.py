@@ -1,0 +1,65 @@
+"""From HAAQI's results of both ears to a row of scores and details, and rows in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clarity.evaluator.haaqi import HaaqiResult
+from clarity.utils.loudness import integrated_loudness
+from recipes.cad_icassp_2024.data.dataset import Pair
+from recipes.cad_icassp_2024.runs.scores import HAAQI_PARTS, Row
+
+LARGEST_16BIT = 32767 / 32768
+
+
+def score_row(
+    pair: Pair, left: HaaqiResult, right: HaaqiResult, enhanced: np.ndarray, sample_rate: int
+) -> Row:
+    """Make the row of a pair, with the columns of the scores and of their details.
+
+    Parameters
+    ----------
+    pair : Pair
+    left, right : HaaqiResult
+        Of each ear.
+    enhanced : ndarray, shape (samples, 2)
+        The enhanced signal, full scale 1.
+    sample_rate : int
+        Its rate in Hz.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    numbers = {
+        "left_score": left.score,
+        "right_score": right.score,
+        "score": float(np.mean([left.score, right.score])),
+    }
+    for ear, result in (("left", left), ("right", right)):
+        values = (*result.raw, result.nonlinear, result.linear)
+        names = (f"{ear}_{part}" for part in HAAQI_PARTS)
+        numbers |= dict(zip(names, values, strict=True))
+    numbers |= {
+        "clipped_share": float(np.mean((enhanced >= LARGEST_16BIT) | (enhanced <= -1.0))),
+        "peak": float(np.abs(enhanced).max(initial=0.0)),
+        "loudness_lufs": integrated_loudness(enhanced, sample_rate),
+    }
+    return {
+        "scene": pair.scene.id,
+        "song": pair.scene.mixture_id,
+        "listener": pair.listener.id,
+        **{name: repr(float(value)) for name, value in numbers.items()},
+    }
+
+
+def scores_text(scored: Sequence[tuple[Pair, Row]]) -> str:
+    """Say of pairs how many were scored, their mean and the worst."""
+    pair, worst = min(scored, key=lambda item: float(item[1]["score"]))
+    mean = np.mean([float(row["score"]) for _, row in scored])
+    return (
+        f"{len(scored)} pairs scored, mean HAAQI {mean:.4f}, "
+        f"lowest {float(worst['score']):.4f} ({pair.id})"
+    )

@@ -1,0 +1,182 @@
+"""The command lines of the scripts: what users type becomes what Hydra reads; help; Ctrl-C."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import itertools
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from clarity.utils.stopping import exit_code, raised_when_stopped
+from recipes.cad_icassp_2024.runs.config import Config
+from recipes.cad_icassp_2024.runs.overrides import translate_overrides
+from recipes.cad_icassp_2024.runs.schema import describe
+from recipes.cad_icassp_2024.runs.slurm import say_when_a_job_is_ended
+
+# A wheel carries config/ inside the recipe; in a checkout it is the folder at the top.
+_RECIPE = Path(__file__).resolve().parents[1]
+CONFIG_DIR = next(
+    folder for folder in (_RECIPE / "config", _RECIPE.parents[1] / "config") if folder.is_dir()
+)
+
+
+def command_line(
+    name: str,
+    summary: str,
+    *examples: str,
+    config_name: str = "config",
+    schema: type = Config,
+) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Give a ``main`` that Hydra has decorated its command line, its help and a clean end.
+
+    Parameters
+    ----------
+    name : str
+        The script's name without ``.py``.
+    summary : str
+        A line for ``--help``.
+    *examples : str
+        Command lines for ``--help``.
+    config_name : str
+        The file in ``config/`` that Hydra starts from.
+    schema : type
+        The dataclass that describes that file.
+
+    Returns
+    -------
+    callable
+        The decorator; exit code 1 on an error, 128 and the signal's number when stopped.
+    """
+
+    def decorate(main: Callable[[], None]) -> Callable[[], None]:
+        @functools.wraps(main)
+        def run() -> None:
+            sys.argv[1:] = translate_overrides(sys.argv[1:])
+            for problem in command_line_problems(sys.argv[1:]):
+                sys.exit(problem)
+            say_when_a_job_is_ended(sys.argv[1:])
+            if {"--help", "-h"} & set(sys.argv):
+                register_help(name, summary, examples, config_name, schema)
+            _run_until_stopped(main)
+
+        return run
+
+    return decorate
+
+
+def _run_until_stopped(main: Callable[[], None]) -> None:
+    """Run a program; Ctrl-C and SIGTERM end it at once, with one line."""
+    try:
+        with raised_when_stopped():
+            main()
+    except KeyboardInterrupt as stopped:
+        logging.disable()  # threads may have more to say, but this is the last word
+        advice = "The same command, without overwrite=true, goes on from here."
+        print(f"\nStopped. {advice}", file=sys.stderr)  # noqa: T201
+        logging.shutdown()
+        # At once: a plain exit would wait for threads, and what they write is whole or nothing.
+        os._exit(exit_code(stopped))
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield what Hydra would answer with a traceback.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line without the script's name.
+    """
+    if {"-m", "--multirun"} & set(arguments) and not os.access(".", os.W_OK):
+        yield f"a sweep writes multirun/ into this folder, {Path.cwd()}, which is read-only"
+    for launcher, extra in _LAUNCHERS.items():
+        wanted = any(argument == f"hydra/launcher={launcher}" for argument in arguments)
+        if wanted and importlib.util.find_spec(f"hydra_plugins.{extra.package}") is None:
+            yield (
+                f"hydra/launcher={launcher} needs a package that is not installed: "
+                f"pip install -e '.[{extra.name}]'"
+            )
+    for flag, value in itertools.pairwise([*arguments, ""]):
+        folder = value if flag in ("--config-dir", "-cd") else flag.partition("--config-dir=")[2]
+        for path in sorted(Path(folder).rglob("*.yaml")) if folder else []:
+            try:
+                yaml.safe_load(path.read_text())
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                yield f"{path} is not YAML: {error}"
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """An optional package and the name of the extra that installs it."""
+
+    package: str
+    name: str
+
+
+_JOBLIB = _Extra("hydra_joblib_launcher", "parallel")
+_SUBMITIT = _Extra("hydra_submitit_launcher", "slurm")
+_LAUNCHERS = {
+    "parallel": _JOBLIB,
+    "joblib": _JOBLIB,
+    "slurm": _SUBMITIT,
+    "submitit_slurm": _SUBMITIT,
+    "submitit_local": _SUBMITIT,
+}
+
+
+def register_help(
+    name: str, summary: str, examples: Sequence[str], config_name: str, schema: type
+) -> None:
+    """Tell Hydra what ``--help`` prints for a script."""
+    rows = list(describe(schema, defaults=composed_defaults(config_name)))
+    width = max(len(row.key) for row in rows)
+    keys = "\n".join(f"  {row.key:<{width}}  {row.text} [{row.default}]" for row in rows)
+    examples = "\n".join(f"  {line}" for line in examples)
+    groups = (
+        "separator=NAME takes config/separator/NAME.yaml (demucs, openunmix, hpss, oracle);\n"
+        "-m runs a sweep: -m separator=demucs,openunmix. "
+    )
+    text = (
+        f"{name}.py: {summary}\n\n"
+        f"Examples\n{examples}\n\n"
+        f"Keys, what they do and [their defaults]; give them as key=value\n{keys}\n\n"
+        f"{groups if schema is Config else ''}--hydra-help tells of Hydra's own flags.\n"
+    )
+    # Neither OmegaConf nor Hydra's template is to see an interpolation in the text.
+    _store_help(re.sub(r"\$\{([^}]*)\}", r"<\1>", text).replace("$", "$$"), name)
+
+
+def _store_help(template: str, app_name: str = "recipe") -> None:
+    node = {"app_name": app_name, "header": "", "footer": "", "template": template}
+    ConfigStore.instance().store(group="hydra/help", name="recipe", node=node)
+
+
+def composed_defaults(config_name: str) -> DictConfig:
+    """Return the configuration as it is without any override.
+
+    Parameters
+    ----------
+    config_name : str
+        A file in ``config/``, without ``.yaml``.
+    """
+    if GlobalHydra.instance().is_initialized():
+        return compose(config_name)
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose(config_name)
+
+
+_store_help("")

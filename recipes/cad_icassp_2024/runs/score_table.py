@@ -1,0 +1,203 @@
+"""The scores of a batch while they are made: rows are added, and taken out when they do not hold.
+
+The record of a row and its details are written before the row itself, so that a row that is there
+has both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from clarity.utils.results_support import ResultsFile
+from recipes.cad_icassp_2024.data.content import digest_of
+from recipes.cad_icassp_2024.data.dataset import SONG_FILES, Pair
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
+from recipes.cad_icassp_2024.runs.records import Records, Result
+from recipes.cad_icassp_2024.runs.run import Run
+from recipes.cad_icassp_2024.runs.scores import (
+    DETAIL_COLUMNS,
+    SCORE_COLUMNS,
+    Key,
+    Row,
+    details_file,
+    doubled_keys,
+    implausible,
+    pair_key,
+    read_rows,
+    read_scores,
+    row_key,
+    write_rows,
+)
+from recipes.cad_icassp_2024.runs.settings import Settings, dependencies
+
+log = logging.getLogger(__name__)
+
+
+def row_name(key: Key) -> str:
+    """Return the name under which a row of scores has its record."""
+    scene, listener = key
+    return f"scores of {scene}_{listener}"
+
+
+def row_digest(row: Mapping[str, str]) -> str:
+    """Return the digest of a row of scores."""
+    return digest_of([row[name] for name in SCORE_COLUMNS])
+
+
+class ScoreTable:
+    """``scores.csv`` of a batch and its details, new or as an earlier run left them.
+
+    Parameters
+    ----------
+    run : Run
+    settings : dict
+        What scores depend on, see `evaluate_settings`.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    RecipeError
+        When the file holds something else than scores.
+    """
+
+    def __init__(self, run: Run, settings: Settings) -> None:
+        self.path = run.experiment.scores_file(run.batch)
+        self._run = run
+        self._settings = settings
+        files = (self.path, details_file(self.path))
+        remove_leftovers(files)
+        if run.config.overwrite:
+            for file in files:
+                file.unlink(missing_ok=True)
+        self._scores = _open(files[0], SCORE_COLUMNS)
+        self._details = _open(files[1], DETAIL_COLUMNS)
+
+    def pending(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Return the pairs that are to be scored; rows that do not hold are taken out and named.
+
+        Parameters
+        ----------
+        pairs : sequence of Pair
+            Those with a signal.
+        """
+        rows = read_scores(self.path)
+        known = {pair_key(pair) for pair in self._run.dataset.pairs}
+        self._discard(
+            [key for key in map(row_key, rows) if key not in known],
+            "rows are of pairs that the data set does not have: taken out",
+        )
+        again = "scored again"
+        self._discard(doubled_keys(rows), f"pairs are there twice: {again}")
+        self._discard(
+            [row_key(row) for row in rows if implausible(row)],
+            f"rows have scores that are NaN or not between -1 and 1.1: {again}",
+        )
+        by_key = {row_key(row): row for row in read_scores(self.path)}
+        comparison = self._run.records.compare(
+            Result(row_name(key), row_digest(by_key[key]), self._made_from(pair))
+            for key, pair in ((pair_key(pair), pair) for pair in pairs)
+            if key in by_key
+        )
+        for line in comparison.changes("scores"):
+            log.warning("%s: %s", line, again)
+        stale = {*comparison.changed, *comparison.unknown}
+        if comparison.unknown:
+            text = "%d scores have no record of what they were made from: %s"
+            log.warning(text, len(comparison.unknown), again)
+        self._discard([key for key in by_key if row_name(key) in stale], None)
+        todo = [
+            pair
+            for pair in pairs
+            if pair_key(pair) not in by_key or row_name(pair_key(pair)) in stale
+        ]
+        if not todo:
+            log.info("all %d pairs are scored: %s", len(pairs), self.path)
+        elif len(todo) < len(pairs):
+            n_done = len(pairs) - len(todo)
+            log.info("%d of %d pairs are scored, going on", n_done, len(pairs))
+        return todo
+
+    def _made_from(self, pair: Pair) -> dict[str, str]:
+        signal = self._run.experiment.signal_file(pair)
+        made_from = dependencies(self._run.dataset, pair, SONG_FILES, self._settings)
+        return {"signals": self._run.records.contents.digest(signal), **made_from}
+
+    def add(self, pair: Pair, row: Row) -> None:
+        """Add the row of a pair, with all columns of scores and details."""
+        result = Result(row_name(pair_key(pair)), row_digest(row), self._made_from(pair))
+        self._details.add_result(row)
+        self._run.records.add(result)
+        self._scores.add_result(row)
+
+    def close(self) -> None:
+        """Take out old rows of pairs that have failed now, and bring the rows into order."""
+        failed = [pair_key(pair) for pair, _ in self._run.failures.reasons.values()]
+        self._discard(failed, "old rows are of pairs that have failed now: taken out")
+        order = {pair_key(pair): n for n, pair in enumerate(self._run.dataset.pairs)}
+        rows = read_scores(self.path)
+        details = read_rows(details_file(self.path), DETAIL_COLUMNS)
+        latest = {row_key(row): row for row in details}
+        kept = [latest[key] for key in map(row_key, rows) if key in latest]
+        for path, columns, there, wanted in (
+            (self.path, SCORE_COLUMNS, rows, rows),
+            (details_file(self.path), DETAIL_COLUMNS, details, kept),
+        ):
+            ordered = sorted(wanted, key=lambda row: order.get(row_key(row), len(order)))
+            if ordered != there:
+                write_rows(path, columns, ordered)
+
+    def _discard(self, keys: Collection[Key], why: str | None) -> None:
+        """Take out the rows of pairs, and log how many and why."""
+        gone = set(keys)
+        rows = read_scores(self.path) if gone else []
+        kept = [row for row in rows if row_key(row) not in gone]
+        if len(kept) < len(rows):
+            if why is not None:
+                log.warning("%s: %d %s", self.path, len(gone & {*map(row_key, rows)}), why)
+            write_rows(self.path, SCORE_COLUMNS, kept)
+
+
+def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
+    """Return what speaks against counting rows together, by the records of what they are from.
+
+    Rows without any record, as other versions wrote them, may be counted with their like.
+    """
+    outputs = {row_name(row_key(row)): row_digest(row) for row in rows}
+    comparison = records.compare(Result(name, output, {}) for name, output in outputs.items())
+    n_unknown = len(comparison.unknown)
+    if n_unknown == len(rows):
+        return []
+    problems = records.mixtures(outputs, ["settings"], "scores")
+    if n_unknown:
+        problems.append(
+            f"{n_unknown} of {len(rows)} scores have no record of what they were made from: copy "
+            "the files in records/ of their folder into that of this one"
+        )
+    return problems
+
+
+def _open(path: Path, columns: Sequence[str]) -> ResultsFile:
+    if path.exists():
+        read_rows_before_appending(path, columns)
+    try:
+        return ResultsFile(path, columns, append_results=path.exists())
+    except ValueError as error:
+        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error
+
+
+def read_rows_before_appending(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a file that cannot be one of scores, before its last row is repaired."""
+    if path.is_dir():
+        raise RecipeError(f"{path}: a folder is in the place of the file; move it away")
+    if b"\0" in path.read_bytes():
+        raise RecipeError(
+            f"{path} is no table of {', '.join(columns)}; move it away, or start over with "
+            "overwrite=true"
+        )

@@ -30,20 +30,22 @@ from hydra import compose, initialize_config_dir
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.separation.segments import plan_segments
 from clarity.utils.memory import keep_freed_memory
-from recipes.cad_icassp_2024.baseline.enhance import Enhancer, group_by_mixture
+from recipes.cad_icassp_2024.baseline.enhance import Enhancer
 from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.baseline.songs import group_by_mixture
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
-from recipes.cad_icassp_2024.runs.experiment import Experiment
-from recipes.cad_icassp_2024.runs.failures import Failures
+from recipes.cad_icassp_2024.runs.parallel import overlap_stages
+from recipes.cad_icassp_2024.runs.run import open_run
 from tests.recipes.tiny_dataset import make_tiny_dataset
 from tests.separation.checkpoints import write_random_weights
 
 logging.getLogger("clarity").setLevel(logging.ERROR)
 
 
-def run(model: str, seconds: float, songs: int, threads: int, device: str | None) -> dict[str, Any]:
+def run_case(
+    model: str, seconds: float, songs: int, threads: int, device: str | None
+) -> dict[str, Any]:
     """Measure one case."""
     n_cores = numba.get_num_threads()
     torch.set_num_threads(threads or n_cores)
@@ -52,25 +54,17 @@ def run(model: str, seconds: float, songs: int, threads: int, device: str | None
         folder = Path(name)
         make_data(folder / "data", seconds, songs)
         config = make_config(model, folder / "data", folder, device)
-        dataset = Dataset.load(DataPaths.from_config(config.path))
         separator = build_separator(config.separator).separator
         assert isinstance(separator, SegmentedSeparator)
-        with Failures("enhance", config.on_error, folder / "failed.csv") as failures:
-            enhancer = Enhancer(
-                config,
-                dataset,
-                separator,
-                Experiment(folder),
-                failures,
-                n_cores=n_cores,
-            )
+        with open_run("enhance", config) as run:
+            enhancer = Enhancer(run, separator, {})
             forward(separator, 11.0)  # the first pass sets things up
-            mixtures = group_by_mixture(dataset.pairs)
+            mixtures = group_by_mixture(run.pairs)
             alone = sum(forward(separator, seconds) for _ in mixtures)
             start = time.perf_counter()
-            enhancer.run(mixtures)
+            overlap_stages(mixtures, enhancer.chain, run.cancel)
             whole = time.perf_counter() - start
-    return {"forward_s": alone, "pipeline_s": whole, "n_pairs": len(dataset.pairs)}
+    return {"forward_s": alone, "pipeline_s": whole, "n_pairs": len(run.pairs)}
 
 
 def make_data(root: Path, seconds: float, songs: int) -> None:
@@ -122,7 +116,7 @@ def main() -> None:
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
-        measure.report_case(run(**json.loads(arguments.case)))
+        measure.report_case(run_case(**json.loads(arguments.case)))
         return
     shared = {name: getattr(arguments, name) for name in ("songs", "threads", "device")}
     print(f"{arguments.songs} songs, two listeners each; {measure.machine()}\n")

@@ -11,37 +11,37 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import measure
-import numba
 from hydra import compose, initialize_config_dir
 
-from clarity.evaluator.haaqi import Ear
-from recipes.cad_icassp_2024.baseline import evaluate
 from recipes.cad_icassp_2024.baseline.enhance import enhance
-from recipes.cad_icassp_2024.baseline.evaluate import Scorer
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.baseline.evaluate import score_pairs
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import as_config
-from recipes.cad_icassp_2024.runs.experiment import Experiment
-from recipes.cad_icassp_2024.runs.failures import Failures
+from recipes.cad_icassp_2024.runs.run import Run, open_run
 from tests.recipes.tiny_dataset import make_tiny_dataset, read, write
 
 N_TEST_PAIRS = 19_200
 
 # The stages as functions of the module; what is inside another is taken off the outer one.
+_BASELINE = "recipes.cad_icassp_2024.baseline"
 STAGES = {
-    "loudness": "integrated_loudness",
-    "remix to loudness": "remix_to_loudness",
-    "NAL-R": "apply_ha",
-    "resampling": "resample",
-    "reading FLAC": "read_flac_signal",
+    "loudness": (f"{_BASELINE}.reference", "integrated_loudness"),
+    "remix to loudness": (f"{_BASELINE}.reference", "remix_to_loudness"),
+    "details": (f"{_BASELINE}.evaluate", "score_row"),
+    "resampling": (f"{_BASELINE}.evaluate", "resample"),
+    "reading FLAC": (f"{_BASELINE}.evaluate", "read_flac_signal"),
+    "HAAQI": (f"{_BASELINE}.evaluate", "evaluate_haaqi"),
 }
 
 
@@ -68,7 +68,7 @@ class Stopwatch:
         return timed
 
 
-def run(seconds: float, scenes: int, listeners: int) -> dict[str, Any]:
+def run_case(seconds: float, scenes: int, listeners: int) -> dict[str, Any]:
     """Measure one case."""
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
@@ -81,15 +81,14 @@ def run(seconds: float, scenes: int, listeners: int) -> dict[str, Any]:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             config = as_config(compose("config", overrides))
         enhance(config)
-        dataset = Dataset.load(DataPaths.from_config(config.path))
-        pairs = dataset.pairs
-        with Failures("evaluate", config.on_error, folder / "failed.csv") as failures:
-            settings = (config, dataset, Experiment(folder), failures)
-            Scorer(*settings).run(pairs[:1])  # compiles
+        with open_run("evaluate", config) as run:
+            pairs = run.pairs
+            alone = replace(run, n_cores=1)
+            score_pairs(alone, pairs[:1], lambda *_: None)  # compiles
             stopwatch = Stopwatch()
-            plain_s = time_stages(Scorer(*settings), pairs, stopwatch)
+            plain_s = time_stages(alone, stopwatch)
             start = time.perf_counter()
-            Scorer(*settings, n_cores=numba.get_num_threads()).run(pairs)
+            score_pairs(run, pairs, lambda *_: None)
             all_cores_s = time.perf_counter() - start
     return {
         "stages_s": stopwatch.seconds,
@@ -99,20 +98,18 @@ def run(seconds: float, scenes: int, listeners: int) -> dict[str, Any]:
     }
 
 
-def time_stages(scorer: Scorer, pairs: Any, stopwatch: Stopwatch) -> float:
+def time_stages(run: Run, stopwatch: Stopwatch) -> float:
     """Score on one core with a stopwatch around every stage."""
+    places = [(sys.modules[module], name, stage) for stage, (module, name) in STAGES.items()]
+    places += [(Dataset, "read_music", "reading WAV")]
     patches = [
-        mock.patch.object(evaluate, name, stopwatch.around(stage, getattr(evaluate, name)))
-        for stage, name in STAGES.items()
+        mock.patch.object(place, name, stopwatch.around(stage, getattr(place, name)))
+        for place, name, stage in places
     ]
-    haaqi = stopwatch.around("HAAQI", Ear.evaluate)
-    patches.append(mock.patch.object(Ear, "evaluate", haaqi))
-    read_music = stopwatch.around("reading WAV", Dataset.read_music)
-    patches.append(mock.patch.object(Dataset, "read_music", read_music))
     for patch in patches:
         patch.start()
     start = time.perf_counter()
-    scorer.run(pairs)
+    score_pairs(run, run.pairs, lambda *_: None)
     total = time.perf_counter() - start
     for patch in patches:
         patch.stop()
@@ -141,7 +138,7 @@ def main() -> None:
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
-        measure.report_case(run(**json.loads(arguments.case)))
+        measure.report_case(run_case(**json.loads(arguments.case)))
         return
     case = {key: getattr(arguments, key) for key in ("seconds", "scenes", "listeners")}
     found = measure.run_case(__file__, case)

@@ -52,7 +52,6 @@ PEER_NAMES = {
 
 NOT_YET = {
     "recipes/cad_icassp_2024/runs/config_table.py: generate_dataset",
-    "recipes/cad_icassp_2024/runs/experiment.py: fcntl",
 }
 """Imports that are still to go."""
 
@@ -61,12 +60,7 @@ MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 7
 
 LARGER = {
-    "recipes/cad_icassp_2024/baseline/enhance.py": 422,
-    "recipes/cad_icassp_2024/baseline/evaluate.py": 408,
     "recipes/cad_icassp_2024/data/dataset.py": 310,
-    "recipes/cad_icassp_2024/runs/config.py": 304,
-    "recipes/cad_icassp_2024/runs/entry.py": 350,
-    "recipes/cad_icassp_2024/runs/experiment.py": 445,
 }
 """Modules that are over the limit, and may not grow."""
 
@@ -121,7 +115,7 @@ def test_imports_point_downwards() -> None:
 
 
 def test_every_room_is_known() -> None:
-    rooms = {room_of(module_name(path)) for path in sources()}
+    rooms = {room_of(module_name(path)) for path in sources() if path not in PEER_NAMES}
     faces = {"clarity", "clarity._version", "clarity.evaluator", "recipes", RECIPE}
     assert rooms - faces - set(MAY_IMPORT) == set()
 

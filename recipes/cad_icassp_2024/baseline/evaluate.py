@@ -162,7 +162,7 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
             "evaluate",
             settings | metadata_settings(run.dataset.paths),
             overwrite=run.config.overwrite,
-            stale=run.experiment.folder.glob("scores*.csv"),
+            stale=run.experiment.scores_files(),
         )
         scores = ScoreTable(run, settings)
         todo = scores.pending(usable)

@@ -47,6 +47,7 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     """
     if settings.cache_dir is not None:
         _require_writable(Path(settings.cache_dir))
+    _as_separator(torch.nn.Identity(), settings)  # refuses settings before weights are loaded
     separator = _as_separator(_instantiate(settings), settings)
     fingerprint = _fingerprint(separator, settings)
     if settings.cache_dir is not None and isinstance(separator, SegmentedSeparator):

@@ -26,10 +26,8 @@ from recipes.cad_icassp_2024.runs.schema import describe
 from recipes.cad_icassp_2024.runs.slurm import say_when_a_job_is_ended
 
 # A wheel carries config/ inside the recipe; in a checkout it is the folder at the top.
-_RECIPE = Path(__file__).resolve().parents[1]
-CONFIG_DIR = next(
-    folder for folder in (_RECIPE / "config", _RECIPE.parents[1] / "config") if folder.is_dir()
-)
+_PLACES = [Path(__file__).resolve().parents[level] / "config" for level in (1, 3)]
+CONFIG_DIR = next(folder for folder in _PLACES if folder.is_dir())
 
 
 def command_line(

@@ -63,6 +63,10 @@ class Experiment:
         """Return where the scores of a batch are."""
         return self.folder / f"scores{batch.suffix}.csv"
 
+    def scores_files(self) -> list[Path]:
+        """Return the files of scores that are there, of all batches."""
+        return [*self.folder.glob("scores.csv"), *self.folder.glob("scores_[0-9]*.csv")]
+
     def failures_file(self, batch: Batch) -> Path:
         """Return where the failed pairs of a batch are listed."""
         return self.folder / f"failed{batch.suffix}.csv"

@@ -89,7 +89,7 @@ def test_one_failing_job_leaves_the_others_running(tiny, tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 1
-    assert "separator.sample_rate=0: must be 1 or more" in output(done)
+    assert "separator 'oracle': sample_rate must be positive, not 0" in output(done)
     assert {p.parent.parent.name for p in tmp_path.rglob("*.flac")} == {"hpss", "oracle"}
 
 

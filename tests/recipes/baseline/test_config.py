@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.command_line import (
     CONFIG_DIR,
@@ -120,6 +121,23 @@ def test_values_out_of_range_are_named(overrides, message):
     with pytest.raises(RecipeError) as caught:
         config_of(*root, *overrides)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("separator.batch_size=0", "batch_size must be at least 1"),
+        ("separator.segment=0.05", "0.05 s"),
+        ("separator.overlap=-0.1", "overlap must be at least 0 s"),
+        ("separator.sample_rate=0", "sample_rate must be positive"),
+    ],
+)
+def test_settings_of_the_separator_are_refused_before_it_is_made(override, message):
+    config = config_of(
+        "path.root=/data", "separator=demucs", override, "separator.checkpoint=no.pt"
+    )
+    with pytest.raises(RecipeError, match=message):
+        build_separator(config.separator)
 
 
 def test_all_values_out_of_range_are_named_at_once():

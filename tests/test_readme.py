@@ -58,8 +58,8 @@ def test_the_two_commands_are_make_targets():
 
 def test_every_script_of_the_recipe_is_in_the_readme():
     folder = ROOT / "recipes" / "cad_icassp_2024"
-    scripts = [p for p in folder.rglob("*.py") if "EntryPoint(" in p.read_text()]
-    named = {p.name for p in scripts} - {"entry.py"}
+    scripts = [p for p in folder.rglob("*.py") if "@hydra.main" in p.read_text()]
+    named = {p.name for p in scripts}
     assert named == set(re.findall(r"python (\w+\.py)", TEXT))
 
 

@@ -96,7 +96,7 @@ def remix(
 
 
 def amplify(signal: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
-    """Apply a hearing-aid filter to each ear; see `hearing_aid.process_remix_for_listener`.
+    """Apply a hearing-aid filter to each ear; see `hearing_aid.HearingAid`.
 
     Parameters
     ----------

@@ -8,10 +8,10 @@ if __name__ == "__main__":
     end_at_once_when_stopped()
 
 import logging
-import hydra
 from functools import partial
 from pathlib import Path
 
+import hydra
 from omegaconf import DictConfig
 from tqdm import tqdm
 
@@ -28,8 +28,8 @@ from recipes.cad_icassp_2024.reporting.statistics import (
     summarise,
     terminal_table,
 )
-from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.job import job
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from clarity.enhancer.nalr import NALR
 from clarity.utils.audiogram import AUDIOGRAM_MILD, AUDIOGRAM_MODERATE_SEVERE, Listener
 from clarity.utils.loudness import SILENCE_LUFS, integrated_loudness
 from recipes.cad_icassp_2024.baseline import differentiable
-from recipes.cad_icassp_2024.baseline.hearing_aid import process_remix_for_listener
+from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 
 RATE = 44100
@@ -39,7 +39,7 @@ def test_remix_and_hearing_aid_are_those_of_enhance() -> None:
     )
     listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE_SEVERE, id="L0001")
     nalr = NALR(220, RATE)
-    expected = process_remix_for_listener(remixed, nalr, None, listener)
+    expected = HearingAid(nalr).amplify(remixed, listener)
 
     filters = np.stack([nalr.build(ear)[0] for ear in (AUDIOGRAM_MILD, AUDIOGRAM_MODERATE_SEVERE)])
     total = differentiable.remix(

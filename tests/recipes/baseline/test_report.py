@@ -17,10 +17,10 @@ import soundfile
 from clarity.enhancer.nalr import NALR
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram
-from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
 from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
 from recipes.cad_icassp_2024.baseline.report import report, report_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
 from recipes.cad_icassp_2024.reporting import plots
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots, pure_tone_average
 from recipes.cad_icassp_2024.reporting.figures import PAPER

@@ -20,6 +20,7 @@ from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots
 from recipes.cad_icassp_2024.reporting.page import Page, write_page
+from recipes.cad_icassp_2024.reporting.parts import parts_plots
 from recipes.cad_icassp_2024.reporting.players import find_extremes, write_players
 from recipes.cad_icassp_2024.reporting.plots import report_plots
 from recipes.cad_icassp_2024.reporting.results import load_results
@@ -60,7 +61,7 @@ def report(config: DictConfig | Config) -> None:
     extremes = [find_extremes(results, name) for name in results.separators]
     examples = [example for both in extremes for example in both.examples]
     audiograms = audiogram_plots(example.pair.listener for example in examples)
-    plots = report_plots(results)
+    plots = [*report_plots(results), *parts_plots(results)]
     for plot in tqdm([*plots, *audiograms.values()], desc="plots", unit="plot", disable=None):
         plot.write_png(files)
     players = {}

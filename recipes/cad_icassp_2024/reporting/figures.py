@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from matplotlib.figure import Figure
 from clarity.utils.file_io import atomic_path
 
 DPI = 200  # of PNG files, and of the bitmaps in SVG
+
+WIDTH = 4.4  # inches; at 9 points the text is legible at the width of a phone
+LEGEND_ROW = 0.19  # inches
+LEGEND_CHARACTERS = 60  # in the width
+SCORE_LIMITS = (-0.02, 1.02)  # whole marks at 0 and at 1
 
 FONT = "DejaVu Sans"
 
@@ -207,6 +213,31 @@ def new_figure(
     """Return a figure of a size in inches and its axes, always as a two-dimensional array."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
+
+
+def figure_with_legend(
+    height: float, separators: Sequence[str], n_rows: int = 1, n_columns: int = 1
+) -> Any:
+    """Return a figure with axes in common; it is higher where its legend has more than two rows."""
+    n_legend_rows = math.ceil(len(separators) / _n_legend_columns(separators))
+    height += LEGEND_ROW * max(0, n_legend_rows - 2)
+    return new_figure(WIDTH, height, n_rows, n_columns, sharex=True, sharey=True)
+
+
+def draw_legend(figure: Figure, ax: Axes, style: Style) -> None:
+    """Name the separators of one of the figure's axes above them all."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=_n_legend_columns(labels),
+        labelcolor=style.ink,
+    )
+
+
+def _n_legend_columns(separators: Sequence[str]) -> int:
+    longest = max(map(len, separators)) + 7  # characters, the mark included
+    return max(1, min(3, len(separators), LEGEND_CHARACTERS // longest))
 
 
 def style_axes(axes: Axes, style: Style, x_label: str, y_label: str, grid: str = "both") -> None:

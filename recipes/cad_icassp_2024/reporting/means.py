@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from recipes.cad_icassp_2024.reporting.figures import Style, marker
-from recipes.cad_icassp_2024.reporting.statistics import mean_interval
+from recipes.cad_icassp_2024.reporting.figures import (
+    SCORE_LIMITS,
+    Style,
+    draw_legend,
+    figure_with_legend,
+    marker,
+    style_axes,
+)
+from recipes.cad_icassp_2024.reporting.statistics import CONFIDENCE_LABEL, mean_interval
+
+CI = f"whiskers: {CONFIDENCE_LABEL} bootstrap intervals of the means"
 
 N_RESAMPLES = 2_000
 """Samples drawn for a whisker: its ends are then within a line's width of those of 10,000."""
@@ -104,6 +114,25 @@ def draw_mean_lines(ax: Axes, lines: Sequence[MeanLine], style: Style) -> None:
             markeredgewidth=0.6,
             label=line.separator,
         )
+
+
+def draw_panels(
+    panels: Mapping[str, Sequence[MeanLine]], style: Style, x_label: str, y_label: str
+) -> tuple[Figure, np.ndarray]:
+    """Draw four sets of means in panels of their own, named after them; returns their axes, too."""
+    names = [line.separator for line in next(iter(panels.values()))]
+    figure, axes = figure_with_legend(4.2, names, 2, 2)
+    for ax, (title, lines) in zip(axes.flat, panels.items(), strict=True):
+        draw_mean_lines(ax, lines, style)
+        ax.set_title(title, loc="left", color=style.ink)
+        ax.set_ylim(*SCORE_LIMITS)
+        style_axes(ax, style, "", "")
+    for ax in axes[-1]:
+        ax.set_xlabel(x_label, color=style.ink)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(y_label, color=style.ink)
+    draw_legend(figure, axes[0, 0], style)
+    return figure, axes
 
 
 def means_text(rows: pd.DataFrame, by: str, value: str = "score") -> str:

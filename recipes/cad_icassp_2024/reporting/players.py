@@ -130,7 +130,9 @@ def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> E
             pair = results.pair(row["scene"], row["listener"])
             path = experiment.signal_file(pair)
             scores = (row["score"], row["left_score"], row["right_score"])
-            yield Example(separator, pair, *scores, clipping_rate(path), path)
+            share = row.get("clipped_share", np.nan)
+            rate = clipping_rate(path) if np.isnan(share) else share
+            yield Example(separator, pair, *scores, rate, path)
 
     worst = rows.head(n_worst).to_dict("records")
     best = rows.tail(n_best).iloc[::-1].to_dict("records")

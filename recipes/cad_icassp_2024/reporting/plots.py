@@ -13,27 +13,33 @@ from matplotlib.figure import Figure
 
 from clarity.separation.base import VDBO
 from recipes.cad_icassp_2024.reporting.audiograms import SEVERITIES, severity_label
-from recipes.cad_icassp_2024.reporting.figures import Plot, Style, marker, new_figure, style_axes
+from recipes.cad_icassp_2024.reporting.figures import (
+    SCORE_LIMITS,
+    WIDTH,
+    Plot,
+    Style,
+    draw_legend,
+    figure_with_legend,
+    marker,
+    new_figure,
+    style_axes,
+)
 from recipes.cad_icassp_2024.reporting.means import (
+    CI,
     N_SPACED,
     MeanLine,
     draw_mean_lines,
+    draw_panels,
     mean_lines,
     means_text,
     offset,
 )
 from recipes.cad_icassp_2024.reporting.results import Results
-from recipes.cad_icassp_2024.reporting.statistics import CONFIDENCE_LABEL
 
-WIDTH = 4.4  # inches; at 9 points the text is legible at the width of a phone
-LEGEND_ROW = 0.19  # inches
-N_LEGEND_COLUMNS = 3
 SCORE = "HAAQI"
-SCORE_LIMITS = (-0.02, 1.02)  # whole marks at 0 and at 1
 GAIN_LIMIT_DB = 12.0
 N_BITMAP = 2000  # more points than this are drawn as a bitmap
 BIN_DB = 10.0
-CI = f"whiskers: {CONFIDENCE_LABEL} bootstrap intervals of the means"
 
 
 def report_plots(results: Results) -> list[Plot]:
@@ -108,7 +114,7 @@ def severity(results: Results) -> Plot:
 
 
 def _draw_severity(lines: Sequence[MeanLine], labels: Sequence[str], style: Style) -> Figure:
-    figure, ((ax,),) = _figure(3.1, len(lines))
+    figure, ((ax,),) = figure_with_legend(3.1, [line.separator for line in lines])
     draw_mean_lines(ax, lines, style)
     ax.set_xticks(range(len(labels)), labels)
     ax.set_xlim(-0.5, len(labels) - 0.5)
@@ -138,7 +144,7 @@ def pure_tone(results: Results) -> Plot:
 
 
 def _draw_pure_tone(ears: pd.DataFrame, lines: Sequence[MeanLine], style: Style) -> Figure:
-    figure, ((ax,),) = _figure(3.1, len(lines))
+    figure, ((ax,),) = figure_with_legend(3.1, [line.separator for line in lines])
     for index, line in enumerate([] if _is_crowded(lines) else lines):
         rows = ears[ears["separator"] == line.separator]
         _draw_points(ax, rows["pta"] + offset(index, len(lines), 1.0), rows["score"], index, style)
@@ -168,18 +174,8 @@ def gain(results: Results) -> Plot:
 
 
 def _draw_gain(lines: dict[str, list[MeanLine]], limit_db: float, style: Style) -> Figure:
-    figure, axes = _figure(4.2, len(lines[VDBO[0]]), 2, 2)
-    for ax, (stem, own) in zip(axes.flat, lines.items(), strict=True):
-        draw_mean_lines(ax, own, style)
-        ax.set_title(stem, loc="left", color=style.ink)
-        ax.set_ylim(*SCORE_LIMITS)
-        style_axes(ax, style, "", "")
+    figure, axes = draw_panels(lines, style, "gain in dB", SCORE)
     axes[0, 0].set_xlim(-limit_db, limit_db)
-    for ax in axes[-1]:
-        ax.set_xlabel("gain in dB", color=style.ink)
-    for ax in axes[:, 0]:
-        ax.set_ylabel(SCORE, color=style.ink)
-    _draw_legend(figure, axes[0, 0], style)
     return figure
 
 
@@ -202,7 +198,7 @@ def left_right(results: Results) -> Plot:
 
 
 def _draw_left_right(scores: dict[str, pd.DataFrame], style: Style) -> Figure:
-    figure, ((ax,),) = _figure(4.2, len(scores))
+    figure, ((ax,),) = figure_with_legend(4.2, list(scores))
     ax.plot([0, 1], [0, 1], color=style.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     for index, (name, rows) in enumerate(scores.items()):
         x, y = rows["left_score"], rows["right_score"]
@@ -221,13 +217,6 @@ def _is_crowded(separators: Sized) -> bool:
     return len(separators) > N_SPACED
 
 
-def _figure(height: float, n_separators: int, n_rows: int = 1, n_columns: int = 1) -> tuple:
-    """Return a figure that is higher where its legend has more than two rows, and its axes."""
-    n_more = max(0, -(-n_separators // N_LEGEND_COLUMNS) - 2)
-    height += LEGEND_ROW * n_more
-    return new_figure(WIDTH, height, n_rows, n_columns, sharex=True, sharey=True)
-
-
 def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, index: int, style: Style) -> None:
     """Draw one point for each row; many as a bitmap, so that the page stays small."""
     bitmap = len(x) > N_BITMAP
@@ -244,17 +233,7 @@ def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, index: int, style: Style)
     )
 
 
-def _draw_legend(figure: Figure, ax: Axes, style: Style) -> None:
-    handles, _ = ax.get_legend_handles_labels()
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(N_LEGEND_COLUMNS, len(handles)),
-        labelcolor=style.ink,
-    )
-
-
 def _finish(figure: Figure, ax: Axes, style: Style, x_label: str, y_label: str = SCORE) -> None:
     ax.set_ylim(*SCORE_LIMITS)
-    _draw_legend(figure, ax, style)
+    draw_legend(figure, ax, style)
     style_axes(ax, style, x_label, y_label)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 EARS = ("left", "right")
 NUMBERS = ("left_score", "right_score", "score")
 SCORE_RANGE = (-1.0, 1.1)
+PARTS = ("CepHigh", "BMsync5", "Dloud", "Dnorm")
+"""The features that ``scores_details.csv`` has of each ear."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Results:
     scores : DataFrame
         A row for every separator and pair: ``separator``, ``scene``, ``song``, ``listener``,
         ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in dB HL,
-        ``left_severity`` and ``right_severity``; the requested gain of each stem in dB.
+        ``left_severity`` and ``right_severity``; the requested gain of each stem in dB; the
+        `PARTS` of each ear and ``clipped_share`` where there are details.
     n_left_out : int
         Rows whose scores are none: no number, or outside of `SCORE_RANGE`.
     """
@@ -66,15 +69,16 @@ class Results:
         Returns
         -------
         DataFrame
-            ``separator``, ``song``, ``score``, ``pta`` (dB HL), ``severity``.
+            ``separator``, ``song``, ``score``, ``pta`` (dB HL), ``severity``; with details the
+            `PARTS` and ``clipped_share``.
         """
-        columns = {f"{{}}_{name}": name for name in ("score", "pta", "severity")}
-        parts = []
+        shared = [x for x in ("separator", "song", "clipped_share") if x in self.scores]
+        tables = []
         for ear in EARS:
-            names = {column.format(ear): name for column, name in columns.items()}
-            kept = self.scores[["separator", "song", *names]]
-            parts.append(kept.rename(columns=names))
-        return pd.concat(parts, ignore_index=True)
+            own = {f"{ear}_{name}": name for name in ("score", "pta", "severity", *PARTS)}
+            found = self.scores[[*shared, *(name for name in own if name in self.scores)]]
+            tables.append(found.rename(columns=own))
+        return pd.concat(tables, ignore_index=True)
 
 
 def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
@@ -143,7 +147,13 @@ def _read_table(experiment: Experiment) -> pd.DataFrame:
         raise RecipeError(_no_scores(experiment.folder, path))
     table = pd.DataFrame(read_scores(path), columns=list(SCORE_COLUMNS))
     table[list(NUMBERS)] = table[list(NUMBERS)].astype(float)
-    return table
+    details = path.with_name("scores_details.csv")
+    if not details.is_file():
+        return table
+    wanted = [*(f"{ear}_{part}" for ear in EARS for part in PARTS), "clipped_share"]
+    found = pd.read_csv(details, dtype={"scene": str, "listener": str})
+    found = found.drop_duplicates(["scene", "listener"], keep="last")
+    return table.merge(found[["scene", "listener", *wanted]], "left", ["scene", "listener"])
 
 
 def _no_scores(folder: Path, path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -25,6 +26,7 @@ from recipes.cad_icassp_2024.reporting import plots
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots, pure_tone_average
 from recipes.cad_icassp_2024.reporting.figures import PAPER
 from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
+from recipes.cad_icassp_2024.reporting.parts import parts_plots
 from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
 from recipes.cad_icassp_2024.reporting.results import load_results
 from tests.recipes.baseline.helpers import run_script
@@ -301,6 +303,41 @@ def test_gain_plot_shows_means_of_pairs(results):
         points = lines(axes)["oracle"]
         np.testing.assert_allclose(points[:, 1], means)
         np.testing.assert_allclose(points[:, 0], means.index, atol=0.5)
+
+
+def write_details(folder, rows):
+    """Details in which CepHigh falls by 0.3 a class of loss and Dloud by 0.5 where it clips."""
+    table = pd.DataFrame({name: rows[name] for name in ("scene", "listener")}).assign(song="")
+    order = ("NOTHING", "MILD", "MODERATE", "SEVERE")
+    clips = np.arange(len(rows)) % 3 == 0
+    for ear in ("left", "right"):
+        loss = rows[f"{ear}_severity"].map(order.index)
+        table[f"{ear}_CepHigh"] = 0.95 - 0.3 * loss
+        table[f"{ear}_BMsync5"] = 0.6
+        table[f"{ear}_Dloud"] = np.where(clips, 0.3, 0.8)
+        table[f"{ear}_Dnorm"] = 0.7
+    table["clipped_share"] = np.where(clips, 0.005, 0.0)
+    table.to_csv(folder / "scores_details.csv", index=False)
+
+
+def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
+    data, experiments, results, tmp_path
+):
+    folder = tmp_path / "exp"
+    shutil.copytree(experiments[0].folder, folder)
+    assert parts_plots(results) == []
+    write_details(folder, results.of("hpss"))
+    detailed = load_results(load(data), [folder])
+    by_loss, by_clipping = parts_plots(detailed)
+    assert by_loss.caption.endswith(
+        "From mild to severe (hearing loss) CepHigh falls most, by 0.60."
+    )
+    assert by_clipping.caption.endswith("From none to ≤ 1 % (clipping) Dloud falls most, by 0.50.")
+    panels = {axes.get_title(loc="left"): axes for axes in by_loss.draw(PAPER).axes}
+    np.testing.assert_allclose(lines(panels["CepHigh"])["hpss"][:, 1], [0.65, 0.35, 0.05])
+    np.testing.assert_allclose(lines(panels["Dnorm"])["hpss"][:, 1], 0.7)
+    rates = {example.clipping_rate for example in find_extremes(detailed, "hpss").examples}
+    assert rates == {0.0, 0.005}
 
 
 def test_left_right_plot_shows_every_pair(results):

@@ -1,0 +1,93 @@
+"""Which part of HAAQI falls with hearing loss and with clipping, from ``scores_details.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from recipes.cad_icassp_2024.reporting.audiograms import SEVERITIES, severity_label
+from recipes.cad_icassp_2024.reporting.figures import Plot, Style
+from recipes.cad_icassp_2024.reporting.means import (
+    CI,
+    MeanLine,
+    draw_panels,
+    mean_lines,
+    means_text,
+)
+from recipes.cad_icassp_2024.reporting.results import PARTS, Results
+
+CLIPPING_LIMITS = (0.0, 0.001, 0.01)
+CLIPPING_LABELS = ("none", "≤ 0.1 %", "≤ 1 %", "> 1 %")
+"""Classes of the share of samples at full scale."""
+
+MEANINGS = (
+    "Means of the ears' four features: CepHigh (fast changes of the spectrum), BMsync5 (fine "
+    "structure), Dloud (loudness) and Dnorm (shape of the average spectrum)"
+)
+
+
+def parts_plots(results: Results) -> list[Plot]:
+    """Return a plot of the features against hearing loss and one against clipping.
+
+    Each is left out where nothing is known of it, or all ears are in one class.
+    """
+    ears = results.ears()
+    if not set(PARTS) <= set(ears):
+        return []
+    ears = ears.dropna(subset=list(PARTS))
+    labels = [severity_label(name) for name in SEVERITIES]
+    losses = pd.Categorical(ears["severity"].map(severity_label), labels, ordered=True)
+    bins = [-float("inf"), *CLIPPING_LIMITS, float("inf")]
+    shares = pd.cut(ears["clipped_share"], bins, labels=list(CLIPPING_LABELS))
+    plots = [
+        _parts_plot("parts_severity", "hearing loss", ears.assign(level=losses), results),
+        _parts_plot("parts_clipping", "clipping", ears.assign(level=shares), results),
+    ]
+    return [plot for plot in plots if plot is not None]
+
+
+def _parts_plot(name: str, what: str, ears: pd.DataFrame, results: Results) -> Plot | None:
+    """Plot the features against the classes in ``level``; None when there are not two of them."""
+    ears = ears.dropna(subset=["level"])
+    ears["level"] = ears["level"].cat.remove_unused_categories()
+    levels = list(ears["level"].cat.categories)
+    if len(levels) < 2:
+        return None
+    ears["place"] = ears["level"].cat.codes.astype(float)
+    lines = {
+        part: mean_lines(ears, results.separators, "place", 0.14, value=part) for part in PARTS
+    }
+    ordered = ears.sort_values("level", kind="stable").astype({"level": str})
+    means = " ".join(f"{part}: {means_text(ordered, 'level', part)}." for part in PARTS)
+    return Plot(
+        name,
+        f"Parts of the score by {what}",
+        f"{MEANINGS}; {CI}. {largest_fall(ears, what)}",
+        f"Mean features of HAAQI by {what}. {means}",
+        partial(_draw_parts, lines, levels, what),
+    )
+
+
+def largest_fall(ears: pd.DataFrame, what: str) -> str:
+    """Say which feature falls most from the first class to the last, as a mean over separators."""
+    means = ears.groupby(["separator", "level"], observed=True)[list(PARTS)].mean()
+    levels = ears["level"].cat.categories
+    first, last = (means.xs(level, level="level") for level in (levels[0], levels[-1]))
+    falls = {part: float((first[part] - last[part]).mean()) for part in PARTS}
+    most = max(falls, key=lambda part: falls[part])
+    span = f"From {levels[0]} to {levels[-1]} ({what})"
+    if not falls[most] > 0:
+        return f"{span} no part falls."
+    return f"{span} {most} falls most, by {falls[most]:.2f}."
+
+
+def _draw_parts(
+    lines: dict[str, list[MeanLine]], labels: Sequence[str], what: str, style: Style
+) -> Figure:
+    figure, axes = draw_panels(lines, style, what, "")
+    axes[0, 0].set_xticks(range(len(labels)), labels)
+    axes[0, 0].set_xlim(-0.5, len(labels) - 0.5)
+    return figure

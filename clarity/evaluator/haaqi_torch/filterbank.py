@@ -167,7 +167,8 @@ class _Plan:
     def spectra_of_gradient(self, real: Tensor, imag: Tensor) -> Tensor:
         """Spectra of the blocks to which a complex gradient (batch, bands, n_out) belongs."""
         shape = (*real.shape[:2], self.n_blocks, self.n_fft)
-        blocks = torch.zeros(shape, dtype=COMPLEX[real.dtype], device=real.device)
+        blocks = torch.empty(shape, dtype=COMPLEX[real.dtype], device=real.device)
+        blocks[..., : self.history] = 0.0
         n_behind = self.n_blocks * self.step - self.n_out
         for part, values in ((blocks.real, real), (blocks.imag, imag)):
             padded = torch.nn.functional.pad(values, (0, n_behind)) if n_behind else values

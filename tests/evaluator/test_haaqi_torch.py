@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 import soundfile
 import torch
 
-from clarity.evaluator.haaqi_torch import EarParameters, haaqi
-from clarity.utils.audiogram import Audiogram
+from clarity.evaluator.haaqi import evaluate_haaqi
+from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, HaaqiOutput, haaqi, metric
+from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram
+from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair
 
 TOLERANCE = 1e-8
 FLIPS_A_LAG_IN_FLOAT32 = {"noisy_vocals"}
@@ -21,6 +25,54 @@ MORE_CASES = [
     *("resampled_16k", "identical", "near_silent", "quiet_mild", "quiet_normal"),
 ]
 SLOW = pytest.mark.slow
+REFERENCES = json.loads(
+    (Path(__file__).parent / "references" / "haaqi_references.json").read_text()
+)["pairs"]
+PAIRS_OF_ONE_RATE = [
+    pytest.param(name, marks=[] if seconds < 0.8 else SLOW)
+    for name, (seconds, _, _, rate, other_rate) in PAIRS.items()
+    if rate == other_rate
+]
+
+
+def music(n: int, seed: int, rate: float = 24000) -> np.ndarray:
+    """Decaying harmonics at random pitches."""
+    rng = np.random.RandomState(seed)
+    t = np.arange(n) / rate
+    x = 0.003 * rng.standard_normal(n)
+    for start in np.arange(0.0, t[-1], 0.15):
+        since = np.maximum(t - start, 0.0)
+        for pitch in rng.uniform(100, 900, 3):
+            tone = sum(np.sin(2 * np.pi * pitch * k * since) / k for k in range(1, 6))
+            x += 0.05 * (t >= start) * np.exp(-8 * since) * tone
+    return x
+
+
+def audiogram(seed: int) -> Audiogram:
+    """Odd audiogram."""
+    rng = np.random.RandomState(seed)
+    return Audiogram(np.round(rng.uniform(-10, 50) + rng.uniform(-10, 40, 8)), FREQUENCIES_HZ)
+
+
+def tensor(*signals: np.ndarray) -> torch.Tensor:
+    """Batch of signals of one length."""
+    return torch.from_numpy(np.stack(signals))
+
+
+def exact(processed: np.ndarray, reference: np.ndarray, ear: Audiogram, **options) -> list[float]:
+    """Seven numbers of the exact implementation."""
+    rate, stream = options.get("rate", 24000), options.get("stream") or options.get("seed", 0)
+    stream = np.random.RandomState(stream) if isinstance(stream, int) else stream
+    equalisation, level1 = options.get("equalisation", 2), options.get("level1", 80.0)
+    result = evaluate_haaqi(
+        *(reference, rate, processed, rate, ear, equalisation, level1), random_state=stream
+    )
+    return [result.score, result.nonlinear, result.linear, *result.raw]
+
+
+def numbers(output: HaaqiOutput) -> np.ndarray:
+    """Seven numbers of each pair, shape (pairs, 7)."""
+    return torch.stack([value.flatten() for value in output], -1).numpy()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
@@ -48,3 +100,300 @@ def test_golden_case(golden: Path, name: str, dtype: torch.dtype) -> None:
     flips = name in FLIPS_A_LAG_IN_FLOAT32
     tolerance = TOLERANCE if dtype == torch.float64 else 5e-5 if flips else 1e-6
     np.testing.assert_allclose(torch.cat(output), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", PAIRS_OF_ONE_RATE)
+def test_random_pair_of_the_peer(name: str) -> None:
+    """Seven numbers as the peer gives them."""
+    pair = make_pair(name)
+    ear = EarParameters.from_audiograms([Audiogram(pair.levels, pair.frequencies)])
+    output = haaqi(
+        tensor(pair.processed),
+        tensor(pair.reference),
+        ear,
+        sample_rate=pair.reference_rate,
+        level1=pair.level1,
+        equalisation=pair.equalisation,
+        noise=pair.seed,
+    )
+    expected = REFERENCES[name]["values"]
+    np.testing.assert_allclose(numbers(output)[0], expected, rtol=0, atol=TOLERANCE)
+
+
+def odd_pair(seed: int, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Processed and reference with a delay, a gap, another polarity, hiss or a limiter."""
+    rng = np.random.RandomState(seed)
+    reference = music(int(rate * rng.uniform(0.4, 0.7)), seed, rate)
+    processed = (1 - 2 * (seed % 2)) * np.roll(reference, rng.randint(-900, 900))
+    start = rng.randint(processed.size // 2)
+    processed[start : start + rng.randint(2000)] = 0.0
+    limit = rng.uniform(0.2, 1.0) * np.abs(processed).max()
+    hiss = 10.0 ** rng.uniform(-5, -2) * rng.standard_normal(processed.size)
+    return np.clip(processed, -limit, limit) + hiss, reference
+
+
+@pytest.mark.parametrize("equalisation", [1, 2])
+@pytest.mark.parametrize("rate", [16000, 24000, 44100, 48000])
+def test_unequal_lengths_at_any_rate(rate: int, equalisation: int) -> None:
+    """A batch equals its pairs one by one in the exact implementation, whatever is behind them."""
+    pairs = [odd_pair(10 * equalisation + i, rate) for i in range(3)]
+    ears = [audiogram(i) for i in range(3)]
+    lengths = [reference.size for _, reference in pairs]
+    longest = max(lengths)
+    garbage = np.random.RandomState(0).standard_normal(longest)
+    batch = [
+        tensor(*(np.concatenate((x, garbage[x.size :])) for x in signals))
+        for signals in zip(*pairs, strict=True)
+    ]
+    options = {"level1": 78.0, "equalisation": equalisation}
+    output = haaqi(
+        *batch,
+        EarParameters.from_audiograms(ears),
+        sample_rate=rate,
+        lengths=lengths,
+        noise=[3, 4, 5],
+        **options,
+    )
+    expected = [
+        exact(*pair, ear, rate=rate, seed=3 + i, **options)
+        for i, (pair, ear) in enumerate(zip(pairs, ears, strict=True))
+    ]
+    np.testing.assert_allclose(numbers(output), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_longer_processed_signals_are_cut() -> None:
+    """Each signal keeps its own level when it is resampled, and only then both are cut."""
+    processed, reference = odd_pair(3, 44100)
+    reference = reference[:-3000]
+    output = haaqi(
+        tensor(processed),
+        tensor(reference),
+        EarParameters.from_audiograms([audiogram(1)]),
+        sample_rate=44100,
+        level1=80.0,
+    )
+    expected = exact(processed, reference, audiogram(1), rate=44100)
+    np.testing.assert_allclose(numbers(output)[0], expected, rtol=0, atol=TOLERANCE)
+
+
+def test_stereo_and_one_numpy_stream() -> None:
+    """Channel after channel draws from a stream, which stops where the exact metric leaves it."""
+    pairs = [odd_pair(seed, 24000) for seed in range(4)]
+    n = min(reference.size for _, reference in pairs)
+    processed, reference = (
+        tensor(*(pair[i][:n] for pair in pairs)).reshape(2, 2, n) for i in range(2)
+    )
+    ears = [audiogram(7), audiogram(8)]
+    stream, expected_stream = np.random.RandomState(11), np.random.RandomState(11)
+    output = haaqi(
+        processed,
+        reference,
+        EarParameters.from_audiograms(ears),
+        sample_rate=24000,
+        level1=80.0,
+        noise=stream,
+    )
+    assert output.score.shape == (2, 2)
+    expected = [
+        exact(p[:n], r[:n], ears[i % 2], stream=expected_stream) for i, (p, r) in enumerate(pairs)
+    ]
+    np.testing.assert_allclose(numbers(output), expected, rtol=0, atol=TOLERANCE)
+    assert stream.standard_normal() == expected_stream.standard_normal()
+    four_ears = EarParameters.from_audiograms(ears * 2)
+    seeded = [
+        haaqi(processed, reference, ear, sample_rate=24000, level1=80.0, noise=[1, 2, 3, 4])
+        for ear in (four_ears, EarParameters.from_audiograms(ears))
+    ]
+    assert torch.equal(seeded[0].score, seeded[1].score)
+
+
+@pytest.mark.parametrize("stream", [7, np.random.RandomState(7)], ids=["seed", "stream"])
+def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream) -> None:
+    """Scores and gradients of signals of several blocks, of unequal lengths, band lags across."""
+    pairs = [odd_pair(seed, 24000) for seed in (1, 2)]
+    n = max(reference.size for _, reference in pairs)
+    batch = [
+        tensor(*(np.pad(x, (0, n - x.size)) for x in signals))
+        for signals in zip(*pairs, strict=True)
+    ]
+    ear = EarParameters.from_audiograms([audiogram(1), audiogram(2)])
+    results = []
+    for block in (metric.BLOCK_SAMPLES, 5760, 1920):
+        monkeypatch.setattr(metric, "BLOCK_SAMPLES", block)
+        processed = batch[0].clone().requires_grad_()
+        if not isinstance(stream, int):
+            stream.seed(7)
+        output = haaqi(
+            *(processed, batch[1], ear), sample_rate=24000, level1=80.0, noise=stream, band_chunk=16
+        )
+        output.score.sum().backward()
+        results.append((numbers(HaaqiOutput(*(v.detach() for v in output))), processed.grad))
+    for values, gradient in results[1:]:
+        np.testing.assert_allclose(values, results[0][0], rtol=0, atol=1e-12)
+        assert (gradient - results[0][1]).norm() < 1e-10 * results[0][1].norm()
+
+
+@pytest.mark.slow
+def test_four_minutes_in_little_memory() -> None:
+    """A song scores in under 2 GB, as the exact metric does, and has a gradient within 6 GB."""
+    code = """
+import sys, numpy as np, torch
+from clarity.evaluator.haaqi_torch import EarParameters, haaqi
+from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
+from benchmarks.haaqi import music, processed
+from benchmarks.measure import peak_gb
+x = music(240 * 24000)
+y = processed(x)
+ear = EarParameters.from_audiograms([STANDARD_AUDIOGRAMS["N3"]])
+x, y = torch.from_numpy(x)[None], torch.from_numpy(y)[None]
+if sys.argv[1] == "gradient":
+    y.requires_grad_()
+score = haaqi(y, x, ear, sample_rate=24000, level1=85.0, noise=1).score
+if sys.argv[1] == "gradient":
+    score.sum().backward()
+    assert y.grad.isfinite().all() and y.grad.norm() > 0
+print(peak_gb(), float(score.detach()))
+"""
+    root = Path(__file__).parents[2]
+    from benchmarks import haaqi as benchmark
+
+    x = benchmark.music(240 * 24000)
+    y = benchmark.processed(x)
+    expected = exact(y, x, STANDARD_AUDIOGRAMS["N3"], seed=1, level1=85.0)[0]
+    for what, limit_gb in (("score", 2.0), ("gradient", 6.0)):
+        run = subprocess.run(
+            [sys.executable, "-c", code, what], cwd=root, check=True, capture_output=True, text=True
+        )
+        peak_gb, score = (float(value) for value in run.stdout.split())
+        assert peak_gb < limit_gb
+        assert score == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_torch_noise_is_the_same_metric(golden: Path) -> None:
+    """Near the threshold the draws matter (standard deviation 5e-5); without noise it differs."""
+    cases = json.loads((golden / "haaqi" / "cases.json").read_text())["cases"]
+    (case,) = (c for c in cases if c["name"] == "adds_nalr")
+    processed, reference = (
+        torch.from_numpy(soundfile.read(golden / "haaqi" / case[which])[0])[None]
+        for which in ("processed", "reference")
+    )
+    ear = EarParameters.from_audiograms(
+        [Audiogram(case["audiogram_levels"], case["audiogram_frequencies"])]
+    )
+    options = {"sample_rate": 24000, "level1": case["level1"], "equalisation": 1}
+    draws = torch.Generator().manual_seed(0)
+    scores = [
+        float(haaqi(processed, reference, ear, noise=draws, dtype=torch.float32, **options).score)
+        for _ in range(3)
+    ]
+    assert len(set(scores)) == 3
+    np.testing.assert_allclose(scores, case["haaqi"], rtol=0, atol=5 * 4.7e-5)
+    with pytest.warns(UserWarning, match="near the threshold"):
+        silent = haaqi(processed, reference, ear, noise=None, dtype=torch.float32, **options)
+    assert float(silent.score) - case["haaqi"] == pytest.approx(-1.1e-2, abs=1e-3)
+
+
+N = 9600
+EAR = EarParameters.from_audiograms([STANDARD_AUDIOGRAMS["N2"]])
+
+
+def bad_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Pairs that are good, not finite, silent, short, and good."""
+    reference = tensor(*(music(N, seed) for seed in range(5)))
+    processed = reference.clamp(-0.05, 0.05)
+    processed[1, 40] = torch.nan
+    reference[2] = 0.0
+    reference[3, 350:] = 0.0
+    return processed, reference
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (1, "pair 0: the processed signal holds NaN or infinity"),
+        (2, "pair 0: the reference is silent"),
+        (3, "pair 0: the reference has .* samples .* needs at least 384"),
+    ],
+)
+def test_errors_name_the_pair(pair: int, message: str) -> None:
+    processed, reference = (x[pair : pair + 1] for x in bad_batch())
+    with pytest.raises(ValueError, match=message):
+        haaqi(processed, reference, EAR, sample_rate=24000)
+    good = bad_batch()[1][:1]
+    with pytest.raises(
+        ValueError, match=message.replace("pair 0", r"pair 1 \(item 0, channel 1\)")
+    ):
+        haaqi(
+            torch.stack((good, processed), 1),
+            torch.stack((good, reference), 1),
+            EAR,
+            sample_rate=24000,
+        )
+
+
+def test_loss_leaves_out_what_cannot_be_scored() -> None:
+    """Its value and gradient are those of the good pairs alone."""
+    processed, reference = bad_batch()
+    results = {}
+    for which in (slice(None), [0, 4]):
+        x = processed[which].clone().requires_grad_()
+        losses = {
+            reduction: HaaqiLoss(24000, level1=75.0, reduction=reduction, dtype=torch.float64)
+            for reduction in ("mean", "sum", "none")
+        }
+        values = {}
+        for name, loss in losses.items():
+            torch.manual_seed(1)
+            values[name] = loss(x, reference[which], EAR)
+        values["mean"].backward()
+        results[str(which)] = values, x.grad
+    (all_values, gradient), (good_values, good_gradient) = results.values()
+    for name in ("mean", "sum"):
+        torch.testing.assert_close(all_values[name], good_values[name], rtol=0, atol=1e-6)
+    assert torch.equal(all_values["none"][1:4], torch.zeros(3, dtype=torch.float64))
+    assert float(all_values["sum"].detach()) == pytest.approx(
+        float(2 * all_values["mean"].detach()), abs=1e-6
+    )
+    assert torch.equal(gradient[1:4], torch.zeros(3, N, dtype=torch.float64))
+    torch.testing.assert_close(gradient[[0, 4]], good_gradient, rtol=1e-3, atol=1e-5)
+    nothing = processed[1:4].clone().requires_grad_()
+    loss = HaaqiLoss(24000)(nothing, reference[1:4], EAR)
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert torch.equal(nothing.grad, torch.zeros_like(nothing))
+
+
+def test_wrong_arguments() -> None:
+    x = torch.zeros(2, N)
+    with pytest.raises(ValueError, match="must both have shape"):
+        haaqi(x, x[0], EAR, sample_rate=24000)
+    with pytest.raises(ValueError, match="nothing to score"):
+        haaqi(x[:, :0], x, EAR, sample_rate=24000)
+    with pytest.raises(ValueError, match="need 1 or 2 ears, got 3"):
+        haaqi(x, x, EarParameters.from_audiograms([AUDIOGRAM] * 3), sample_rate=24000)
+    with pytest.raises(ValueError, match="2 items but 3 lengths"):
+        haaqi(x, x, EAR, sample_rate=24000, lengths=[1, 2, 3])
+    with pytest.raises(ValueError, match="lengths must be from 1"):
+        haaqi(x, x, EAR, sample_rate=24000, lengths=[N, N + 1])
+    with pytest.raises(ValueError, match="2 pairs but 1 seeds"):
+        haaqi(x, x, EAR, sample_rate=24000, noise=[1])
+    with pytest.raises(ValueError, match="500 Hz"):
+        haaqi(x, x, EAR, sample_rate=400)
+    with pytest.raises(ValueError, match="band_chunk"):
+        haaqi(x, x, EAR, sample_rate=24000, band_chunk=0)
+    with pytest.raises(ValueError, match="dtype"):
+        haaqi(x, x, EAR, sample_rate=24000, dtype=torch.float16)
+    with pytest.raises(ValueError, match="reduction"):
+        HaaqiLoss(24000, reduction="max")
+    with pytest.raises(ValueError, match="list is empty"):
+        EarParameters.from_audiograms([])
+
+
+AUDIOGRAM = STANDARD_AUDIOGRAMS["N2"]
+
+
+def test_the_exact_metric_needs_no_torch() -> None:
+    code = "import sys, clarity.evaluator.haaqi; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import sys, clarity.evaluator.haaqi_torch; sys.exit('clarity.evaluator.engine' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

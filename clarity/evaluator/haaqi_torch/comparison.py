@@ -37,6 +37,7 @@ from clarity.evaluator.haaqi_torch.filterbank import (
 from clarity.evaluator.haaqi_torch.noise import PROCESSED, REFERENCE, Noise
 from clarity.evaluator.haaqi_torch.precision import product
 from clarity.evaluator.haaqi_torch.shift import shifted
+from clarity.evaluator.haaqi_torch.silence import Silence, untouched_share
 
 _GAIN_FORGETS = SEGMENT_HOP  # samples after which the low-pass of the gain is at rest
 
@@ -76,6 +77,8 @@ class Setting:
         The largest of them.
     noise : Noise
         Noise at threshold.
+    silences : list of list of Silence
+        Silent stretches of the processed signals; empty when there are none to look after.
     """
 
     ear: EarParameters
@@ -85,6 +88,7 @@ class Setting:
     delays: Tensor
     longest_delay: int
     noise: Noise
+    silences: list[list[Silence]]
 
     def lengths_tensor(self) -> Tensor:
         """Give the samples of each pair, shape (batch,)."""
@@ -252,12 +256,16 @@ def _finish(
         for signal, lag in zip(processed[:2], lags, strict=True)
     ]
     index = torch.arange(block.start, block.stop, device=lags[0].device) + lags[0][..., None]
-    filled_up = (index < 0) | (index >= setting.lengths_tensor()[:, None, None])
+    untouched = (index < 0) | (index >= setting.lengths_tensor()[:, None, None])
+    if setting.silences:
+        around = slice(block.start - offset, block.start - offset + processed.envelope.shape[-1])
+        share = untouched_share(setting.silences, bands, around, processed.envelope.detach())
+        untouched = untouched + shifted(share, lags[0], n, offset=offset)
     x_hops, x_motion, x_carried = _heard(
         (reference.envelope, reference.motion), setting, bands, block, REFERENCE, carried[0], None
     )
     y_hops, y_motion, y_carried = _heard(
-        (aligned[0], aligned[1]), setting, bands, block, PROCESSED, carried[1], filled_up
+        (aligned[0], aligned[1]), setting, bands, block, PROCESSED, carried[1], untouched
     )
     last = setting.lengths_tensor() // SEGMENT_HOP - block.start // SEGMENT_HOP
     covariances = segment_covariance(x_motion, y_motion, block.start == 0, last)
@@ -272,12 +280,12 @@ def _heard(
     block: slice,
     which: int,
     carried: _Carried | None,
-    filled_up: Tensor | None,
+    untouched: Tensor | None,
 ) -> tuple[Tensor, Tensor, _Carried | None]:
     """Hop sums of the envelope, and the motion with noise from a hop before the block on."""
     state = None if carried is None else carried.state
     ear = setting.ear.bands(bands)
-    envelope, motion, state = inner_hair_cells(*compressed, ear, setting.level1, state, filled_up)
+    envelope, motion, state = inner_hair_cells(*compressed, ear, setting.level1, state, untouched)
     noise = setting.noise(which, bands, block.start, block.stop)
     if noise is not None:
         motion = torch.add(motion, noise, alpha=noise_gain(setting.level1))

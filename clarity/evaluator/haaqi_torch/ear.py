@@ -336,8 +336,9 @@ def inner_hair_cells(
         Level in dB SPL of a signal with an RMS of 1.
     state : Tensor, shape (batch, bands, 2), optional
         State of the adaptation. Default: rest.
-    untouched : Tensor of bool, shape (batch, bands, samples), optional
-        Samples whose motion is left as it is: those that alignment filled up with zeros.
+    untouched : Tensor, shape (batch, bands, samples), optional
+        1 or True in samples whose motion is left as it is, because there is no envelope: those
+        that alignment filled up with zeros, and digital silence.
 
     Returns
     -------

@@ -48,6 +48,7 @@ from clarity.evaluator.haaqi_torch.features import (
 from clarity.evaluator.haaqi_torch.noise import Noise, NumpyNoise, TorchNoise, no_noise
 from clarity.evaluator.haaqi_torch.pairs import Batch, make_batch
 from clarity.evaluator.haaqi_torch.resampling import to_model_rate, without_tails
+from clarity.evaluator.haaqi_torch.silence import silences
 
 BLOCK_SAMPLES = 1250 * SEGMENT_HOP
 """Samples at 24 kHz that are worked on at once, 10 s; longer signals are cut into such blocks."""
@@ -294,7 +295,7 @@ def _compare(
     if options.equalisation == NALR_MISSING:
         reference = without_tails(with_nalr(reference, ear), lengths)
     x, x_control, x_bandwidth = _tuned(reference, pairs, options)
-    y, y_control, _ = _tuned(pairs.processed, pairs, options)
+    y, y_control, y_bandwidth = _tuned(pairs.processed, pairs, options)
     delays = _delays(x_bandwidth)
     too_short = [
         int(longest) if longest > n else None
@@ -313,6 +314,9 @@ def _compare(
         delays=torch.as_tensor(delays, device=reference.device),
         longest_delay=int(delays.max()),
         noise=_noise(noise, lengths, blocks, x.x),
+        silences=silences(pairs.processed, y_bandwidth, ear, lengths)
+        if options.dtype == torch.float64
+        else [],
     )
     tiles = _all_bands(x, y, setting, options)
     spectra = [

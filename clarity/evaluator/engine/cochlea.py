@@ -140,7 +140,7 @@ def control_energy(
     power : ndarray, shape (2, HOP, WIDTH)
         Scratch.
     energy : ndarray, shape (2, WIDTH)
-        Receives the sums of the squared envelopes, without gain and `OUTPUT_SCALE`.
+        Receives the sums of the squared envelopes, without gain.
     """
     total_x = total_y = broadcast(0.0)
     power_x, power_y = power[0], power[1]

@@ -43,7 +43,7 @@ from clarity.evaluator.engine.bands import (
 from clarity.evaluator.engine.cochlea import Cochlea, control_energy, first_state
 from clarity.evaluator.engine.compression import power_gain_curve
 from clarity.evaluator.engine.constants import HOP
-from clarity.evaluator.engine.gammatone import OUTPUT_SCALE, filter_pair, resting_state
+from clarity.evaluator.engine.gammatone import cascade_gain, filter_pair, resting_state
 from clarity.evaluator.engine.noise import StreamStates, open_streams
 from clarity.evaluator.engine.vector import WIDTH, aligned, aligned_zeros
 
@@ -151,7 +151,7 @@ class CochlearComparison:
             *features,
             *(
                 average_spectrum_db(
-                    OUTPUT_SCALE * bank.filters.gain * np.sqrt(energy / n),
+                    cascade_gain(bank.filters) * np.sqrt(energy / n),
                     bank.control_rms,
                     self.loss,
                     self.level1,
@@ -172,7 +172,7 @@ class CochlearComparison:
             energies[:, bands] = energy
 
         self._in_parallel(partial(run, bands) for bands in _GROUPS)
-        rms = OUTPUT_SCALE * self.control.gain * np.sqrt(energies / signals[0].size)
+        rms = cascade_gain(self.control) * np.sqrt(energies / signals[0].size)
         # A power of two loses nothing; signals of like level keep the packed transform precise.
         with np.errstate(divide="ignore"):
             octaves = np.log2(rms[0]) - np.log2(rms[1])
@@ -193,7 +193,10 @@ class CochlearComparison:
         """Both signals and the parameters of some bands."""
         reference_curve, processed_curve = (
             power_gain_curve(
-                self.curve, self.control.gain, bank.filters.gain * bank.scale, self.level1
+                self.curve,
+                cascade_gain(self.control),
+                cascade_gain(bank.filters) * bank.scale,
+                self.level1,
             )
             for bank in banks
         )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.compression import GainCurve, gain_low_pass
 from clarity.evaluator.engine.elementary import DB_PER_OCTAVE, exp2, log2
-from clarity.evaluator.engine.gammatone import OUTPUT_SCALE
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.vector import (
     N_ROWS,
@@ -41,7 +40,7 @@ def power_gain_curve(
     curve : GainCurve
         Gain of the outer hair cells of all bands.
     control_gain, main_gain : ndarray, shape (32,)
-        Gains of the gammatone filters; the main filter's becomes part of the curve.
+        Gains of the filters, see `cascade_gain`; the main filter's becomes part of the curve.
     level1 : float
         Level in dB SPL of a signal with an RMS of 1.
 
@@ -51,12 +50,12 @@ def power_gain_curve(
         Lower limit, upper limit, slope and offset.
     """
     db_per_log2_power = DB_PER_OCTAVE / 2.0
-    silent_db = level1 + 20.0 * np.log10(OUTPUT_SCALE * control_gain)
+    silent_db = level1 + 20.0 * np.log10(control_gain)
     gain_at_knee = curve.gain_at_lower_knee_db / DB_PER_OCTAVE
     lower = (curve.lower_knee_db - silent_db) / db_per_log2_power
     upper = (curve.upper_knee_db - silent_db) / db_per_log2_power
     slope = curve.slope * db_per_log2_power / DB_PER_OCTAVE
-    offset = gain_at_knee + slope * lower + np.log2(OUTPUT_SCALE * main_gain)
+    offset = gain_at_knee + slope * lower + np.log2(main_gain)
     return np.stack((lower, upper, slope, offset))
 
 

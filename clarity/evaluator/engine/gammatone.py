@@ -19,13 +19,23 @@ from clarity.evaluator.ear_model.gammatone import GammatoneFilters, phase_per_sa
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.vector import WIDTH, Vector, aligned_zeros, load, sqrt, store
 
-OUTPUT_SCALE = 4.0
-"""Factor by which outputs of `_low_pass` have to be multiplied."""
+_OUTPUT_SCALE = 4.0
+"""Factor that `_low_pass` leaves out."""
 
 Sections = tuple[Vector, Vector, Vector, Vector]
 
 _N_STATES = 8
 """Rows of state of one signal: four sections of the real part, four of the imaginary part."""
+
+
+def cascade_gain(filters: GammatoneFilters) -> NDArray[np.float64]:
+    """Gain for outputs of `_low_pass`, shape (n_bands,): `filters.gain` without its rounding error.
+
+    With the multiplied-out filter that error cancels; the cascade has none that it could cancel.
+    """
+    a = filters.pole
+    gain: NDArray[np.float64] = _OUTPUT_SCALE * 2.0 * (1.0 - a) ** 4 / (1.0 + 2.0 * a) ** 2
+    return gain
 
 
 class FilterPair(NamedTuple):
@@ -116,7 +126,7 @@ def control_block(
     x, y : ndarray, shape (samples,)
         Reference and processed signal behind the middle ear.
     power : ndarray, shape (2, samples or more, WIDTH)
-        Receives the squared envelopes, without gain and `OUTPUT_SCALE`.
+        Receives the squared envelopes, without gain.
     """
     power_x, power_y = power[0], power[1]
     step = load(filters.step, 0), load(filters.step, 1)
@@ -178,7 +188,7 @@ def main_block(
     outputs : tuple of two Output
         Receive envelope and motion of both signals, times the gain.
     energy : ndarray, shape (2, WIDTH)
-        Energy of the envelopes, without gain and `OUTPUT_SCALE`, is added to it.
+        Energy of the envelopes, without gain, is added to it.
     """
     gain_x, gain_y = gain
     out_x, out_y = outputs

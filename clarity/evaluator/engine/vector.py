@@ -24,6 +24,7 @@ that carries it out. Sums of products become fused multiply-adds in kernels that
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import os
@@ -45,7 +46,7 @@ Vector: TypeAlias = Any
 """A vector inside a kernel. Knows + - * / with another vector or with a number."""
 
 _DOUBLE, _INT = ir.DoubleType(), ir.IntType(64)
-_CACHE_LINE_BYTES = 64
+_CACHE_LINE_BYTES, _PAGE_BYTES = 64, 4096
 
 
 def _has_wide_registers() -> bool:
@@ -65,11 +66,19 @@ N_ROWS = 4
 """Rows in a vector of `load_rows`."""
 
 
+_stagger = itertools.cycle(range(0, _PAGE_BYTES, 5 * _CACHE_LINE_BYTES))
+
+
 def aligned_zeros(*shape: int) -> NDArray[np.float64]:
-    """Zeros from the start of a cache line on, as `load` and `store` need them."""
+    """Zeros from the start of a cache line on, as `load` and `store` need them.
+
+    Arrays begin at different places of a page: where the rows of several arrays that a loop reads
+    and writes have like addresses, the processor takes one for the other, and waits.
+    """
     n_bytes = 8 * math.prod(shape)
-    memory = np.zeros(n_bytes + _CACHE_LINE_BYTES, np.uint8)
-    first = -memory.ctypes.data % _CACHE_LINE_BYTES
+    memory = np.zeros(n_bytes + _CACHE_LINE_BYTES + _PAGE_BYTES, np.uint8)
+    first = -memory.ctypes.data % _PAGE_BYTES + next(_stagger)
+    first -= 0 if first + n_bytes <= memory.size else _PAGE_BYTES
     return memory[first : first + n_bytes].view(np.float64).reshape(shape)
 
 

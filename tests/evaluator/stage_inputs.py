@@ -20,7 +20,7 @@ UPPER_BANDS = slice(29, 32)
 BANDWIDTHS = (1.0, 2.5)
 CONTROL_LEVELS_DB = (-20.0, 49.0, 51.0, 60.0, 77.0, 99.0, 101.0)
 ALIGNMENT_LAGS = (0, 7, -2400, -2401, 2399, 2400)
-SEGMENTS_MS = (16, 9)
+SEGMENTS_MS = (16, 8.7, 8.6875)  # 384 samples; 209, made even; 208.5, rounded to even
 
 
 def noise(n: int, seed: int) -> NDArray[np.float64]:

@@ -206,7 +206,7 @@ def test_envelope() -> None:
 
 
 @pytest.mark.parametrize("milliseconds", given.SEGMENTS_MS)
-def test_covariance(milliseconds: int) -> None:
+def test_covariance(milliseconds: float) -> None:
     x, y = given.motions()
     covariances, mean_square = covariance.segment_covariance(
         x, y, inputs.segment_samples(milliseconds)
@@ -222,6 +222,12 @@ def test_shortest_signal() -> None:
         require_length(432, delays)
     with pytest.raises(ValueError, match="at least 384"):
         require_length(383, delays // 2)
+
+
+def test_audible() -> None:
+    """The same level in all bands is the level of the frame."""
+    levels_db = np.tile([2.499, 2.501, 0.0, 60.0], (N_BANDS, 1))
+    assert features.audible(levels_db, 2.5).tolist() == [False, True, False, True]
 
 
 def test_cep_high() -> None:

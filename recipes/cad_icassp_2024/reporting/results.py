@@ -16,13 +16,25 @@ from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
-from recipes.cad_icassp_2024.runs.scores import SCORE_COLUMNS, read_scores
+from recipes.cad_icassp_2024.runs.records import Records
+from recipes.cad_icassp_2024.runs.score_table import mixture_problems
+from recipes.cad_icassp_2024.runs.scores import (
+    DETAIL_COLUMNS,
+    SCORE_COLUMNS,
+    SCORE_RANGE,
+    Row,
+    details_file,
+    doubled_keys,
+    pair_key,
+    read_rows,
+    read_scores,
+    row_key,
+)
 
 log = logging.getLogger(__name__)
 
 EARS = ("left", "right")
 NUMBERS = ("left_score", "right_score", "score")
-SCORE_RANGE = (-1.0, 1.1)
 PARTS = ("CepHigh", "BMsync5", "Dloud", "Dnorm")
 """The features that ``scores_details.csv`` has of each ear."""
 
@@ -97,13 +109,11 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     Raises
     ------
     RecipeError
-        When a folder has no scores, or scores of pairs that are not in the data set.
+        When a folder has no scores, or its scores are of pairs that are not in the data set, of
+        one pair twice, or made from different things.
     """
     experiments = _named([Experiment(folder) for folder in folders])
-    tables = {name: _read_table(experiment) for name, experiment in experiments.items()}
-    for name, table in tables.items():
-        experiments[name].require_current_scores()
-        _check_pairs(experiments[name].scores_file(Batch()), table, dataset)
+    tables = {name: _read_table(experiment, dataset) for name, experiment in experiments.items()}
     scores = pd.concat(
         [table.assign(separator=name) for name, table in tables.items()], ignore_index=True
     )
@@ -141,19 +151,22 @@ def _named(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
     return named
 
 
-def _read_table(experiment: Experiment) -> pd.DataFrame:
+def _read_table(experiment: Experiment, dataset: Dataset) -> pd.DataFrame:
     path = experiment.scores_file(Batch())
     if not path.is_file():
         raise RecipeError(_no_scores(experiment.folder, path))
-    table = pd.DataFrame(read_scores(path), columns=list(SCORE_COLUMNS))
+    rows = read_scores(path)
+    _check_pairs(path, rows, dataset)
+    _check_origin(experiment, path, rows)
+    table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     table[list(NUMBERS)] = table[list(NUMBERS)].astype(float)
-    details = path.with_name("scores_details.csv")
-    if not details.is_file():
+    if not details_file(path).is_file():
         return table
-    wanted = [*(f"{ear}_{part}" for ear in EARS for part in PARTS), "clipped_share"]
-    found = pd.read_csv(details, dtype={"scene": str, "listener": str})
-    found = found.drop_duplicates(["scene", "listener"], keep="last")
-    return table.merge(found[["scene", "listener", *wanted]], "left", ["scene", "listener"])
+    found = pd.DataFrame(read_rows(details_file(path), DETAIL_COLUMNS), columns=DETAIL_COLUMNS)
+    found = found.drop_duplicates(["scene", "listener"], keep="last").drop(columns="song")
+    for name in found.columns.difference(["scene", "listener"]):
+        found[name] = pd.to_numeric(found[name], errors="coerce")
+    return table.merge(found, "left", ["scene", "listener"])
 
 
 def _no_scores(folder: Path, path: Path) -> str:
@@ -174,22 +187,38 @@ def _no_scores(folder: Path, path: Path) -> str:
     )
 
 
-def _check_pairs(path: Path, table: pd.DataFrame, dataset: Dataset) -> None:
-    doubled = table[table.duplicated(["scene", "listener"])]
-    if len(doubled):
-        row = doubled.iloc[0]
+def _check_pairs(path: Path, rows: Sequence[Row], dataset: Dataset) -> None:
+    for scene, listener in doubled_keys(rows):
         raise RecipeError(
-            f"{path} has {row['scene']} with {row['listener']} more than once; remove one of the "
-            "lines"
+            f"{path} has {scene} with {listener} more than once; remove one of the lines"
         )
-    for column, known in (("scene", dataset.scenes), ("listener", dataset.listeners)):
-        unknown = sorted(set(table[column]) - set(known))
-        if unknown:
-            raise RecipeError(
-                f"{path}: {column} {unknown[0]} is not in the metadata of split "
-                f"'{dataset.paths.split}' in {dataset.paths.metadata_dir}; give the path.root and "
-                "path.split that the scores were made with"
-            )
+    known = {pair_key(pair) for pair in dataset.pairs}
+    for scene, listener in (row_key(row) for row in rows if row_key(row) not in known):
+        what = f"{scene} with {listener}"
+        if scene not in dataset.scenes:
+            what = f"scene {scene}"
+        elif listener not in dataset.listeners:
+            what = f"listener {listener}"
+        raise RecipeError(
+            f"{path}: {what} is not in the metadata of split '{dataset.paths.split}' in "
+            f"{dataset.paths.metadata_dir}; give the path.root and path.split that the scores "
+            "were made with"
+        )
+
+
+def _check_origin(experiment: Experiment, path: Path, rows: Sequence[Row]) -> None:
+    """Refuse scores that were made from different things, as far as there are records of it."""
+    experiment.require_current_scores()
+    folder = experiment.folder / "records"
+    if not folder.is_dir():
+        return
+    with Records(folder) as records:
+        problems = mixture_problems(records, rows)
+    if problems:
+        raise RecipeError(
+            f"{path} mixes scores of different origin: {'; '.join(problems)}; score them again "
+            "with evaluate.py and the same path.exp_folder"
+        )
 
 
 def _with_metadata(scores: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

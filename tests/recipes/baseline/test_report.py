@@ -29,6 +29,9 @@ from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.parts import parts_plots
 from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
 from recipes.cad_icassp_2024.reporting.results import load_results
+from recipes.cad_icassp_2024.runs.records import Records, Result
+from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
+from recipes.cad_icassp_2024.runs.scores import DETAIL_COLUMNS, read_scores, row_key
 from tests.recipes.baseline.helpers import run_script
 from tests.recipes.baseline.report_data import (
     load,
@@ -317,6 +320,7 @@ def write_details(folder, rows):
         table[f"{ear}_Dloud"] = np.where(clips, 0.3, 0.8)
         table[f"{ear}_Dnorm"] = 0.7
     table["clipped_share"] = np.where(clips, 0.005, 0.0)
+    table = table.reindex(columns=DETAIL_COLUMNS).fillna(0.5)
     table.to_csv(folder / "scores_details.csv", index=False)
 
 
@@ -426,6 +430,23 @@ def spoil(folder: Path, how: str) -> None:
         scores.write_text("\n".join([*rows, rows[1]]) + "\n")
     elif how == "other split":
         scores.write_text(scores.read_text().replace("scene_10001", "scene_99999"))
+    elif how == "swapped header":
+        header = rows[0].replace("left_score,right_score", "right_score,left_score")
+        scores.write_text("\n".join([header, *rows[1:]]) + "\n")
+    elif how == "no header":
+        scores.write_text("\n".join(rows[1:]) + "\n")
+    elif how == "mixture":
+        record(folder, ["one"] * 5 + ["another"] * 7)
+    elif how == "no record":
+        record(folder, ["one"] * 11)
+
+
+def record(folder: Path, settings: list[str]) -> None:
+    """Write the records of the first rows of scores."""
+    with Records(folder / "records") as records:
+        for row, setting in zip(read_scores(folder / "scores.csv"), settings, strict=False):
+            made_from = {"settings": setting, "signals": row["scene"]}
+            records.add(Result(row_name(row_key(row)), row_digest(row), made_from))
 
 
 @pytest.mark.parametrize(
@@ -436,6 +457,10 @@ def spoil(folder: Path, how: str) -> None:
         ("empty", r"scores\.csv holds no scores: run evaluate\.py"),
         ("doubled", r"has scene_10001 with L0001 more than once"),
         ("other split", r"scene scene_99999 is not in the metadata of split 'train'"),
+        ("swapped header", r"scores\.csv: has the columns .*'right_score', 'left_score'"),
+        ("no header", r"scores\.csv: has the columns \['scene_10001'"),
+        ("mixture", r"different origin: 5 of 12 scores were made from other settings"),
+        ("no record", r"different origin: 1 of 12 scores have no record"),
     ],
 )
 def test_message_for_a_folder_without_usable_scores(data, experiments, tmp_path, how, message):
@@ -444,6 +469,23 @@ def test_message_for_a_folder_without_usable_scores(data, experiments, tmp_path,
     spoil(folder, how)
     with pytest.raises(RecipeError, match=message):
         load_results(load(data), [folder])
+
+
+def test_scores_of_one_origin_and_scores_without_records_are_shown(data, experiments, tmp_path):
+    folder = tmp_path / "exp"
+    shutil.copytree(experiments[0].folder, folder)
+    record(folder, ["one"] * 12)
+    assert len(load_results(load(data), [folder]).scores) == 12
+
+
+def test_a_pair_that_is_none_of_the_data_set_is_refused(own_tiny, tmp_path):
+    experiment = make_experiment(own_tiny, tmp_path / "exp", "hpss", 0.5, signals=False)
+    path = own_tiny.metadata / f"scene_listeners.{own_tiny.split}.json"
+    pairs = json.loads(path.read_text())
+    left_out = pairs["scene_10001"].pop()
+    path.write_text(json.dumps(pairs))
+    with pytest.raises(RecipeError, match=f"scene_10001 with {left_out} is not in the metadata"):
+        load_results(load(own_tiny), [experiment.folder])
 
 
 def test_message_for_a_folder_given_twice(data, experiments):

@@ -25,7 +25,7 @@ CLIPPING_LABELS = ("none", "≤ 0.1 %", "≤ 1 %", "> 1 %")
 
 MEANINGS = (
     "Means of the ears' four features: CepHigh (fast changes of the spectrum), BMsync5 (fine "
-    "structure), Dloud (loudness) and Dnorm (shape of the average spectrum)"
+    "structure), Dloud and Dnorm (average spectrum: loud bands, all bands alike)"
 )
 
 

@@ -204,17 +204,12 @@ class Contents:
             self._journal.append(*lines)
 
     def _remember_written(self) -> None:
-        """Remember written files that have not been touched since, once they have settled."""
+        """Remember the files that were written long enough ago to have settled."""
         now_ns = time.time_ns()
         with self._lock:
             settled = {p for p in self._written if self._met[p][0].is_settled(now_ns)}
             self._written = [p for p in self._written if p not in settled]
-        files = {}
-        for path in settled:
-            with contextlib.suppress(OSError):
-                if _Version.of(path) == self._met[path][0]:
-                    files[path] = self._met[path]
-        self._remember(files, now_ns)
+        self._remember({path: self._met[path] for path in settled}, now_ns)
 
     def _name(self, path: Path) -> str:
         """Name of a file in the journal: files of an experiment stay known where it is moved."""

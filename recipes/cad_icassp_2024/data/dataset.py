@@ -6,8 +6,9 @@ and reported together, before any work starts.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,14 @@ class Dataset:
         path = self.music_file(scene, name)
         with self.contents.reading(path):
             return read_stereo(path, sample_rate)
+
+    @contextlib.contextmanager
+    def reading(self, scene: Scene, names: Sequence[str]) -> Iterator[None]:
+        """See to it that what others read of these files in the block is what `digest` tells of."""
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                stack.enter_context(self.contents.reading(self.music_file(scene, name)))
+            yield
 
     def digest(self, scene: Scene, name: str) -> str:
         """Return the digest of one of a scene's at-mic files, as `read_music` reads it."""

@@ -69,18 +69,7 @@ class SongFolders:
 
 
 def audio_problems(songs: Iterable[Mapping[str, Path]]) -> Problems:
-    """Read the headers of the files of many songs.
-
-    Parameters
-    ----------
-    songs : iterable of mapping of str to Path
-        Paths by name (``mixture`` or a stem), for each song.
-
-    Returns
-    -------
-    Problems
-        What `song_problems` finds, each line with the file and what to do.
-    """
+    """Return what `song_problems` finds in many songs, reading the headers of several at a time."""
     problems = Problems()
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         for found in pool.map(song_problems, songs):
@@ -89,18 +78,10 @@ def audio_problems(songs: Iterable[Mapping[str, Path]]) -> Problems:
 
 
 def song_problems(files: Mapping[str, Path]) -> Problems:
-    """Read the headers of the files of one song.
+    """Check the headers of the files of one song, by name (``mixture`` or a stem).
 
-    Parameters
-    ----------
-    files : mapping of str to Path
-        Paths by name (``mixture`` or a stem).
-
-    Returns
-    -------
-    Problems
-        Files that are missing, unreadable, empty, cut short or not stereo, or that differ from
-        the first one in length or sample rate.
+    Notes files that are missing, unreadable, empty, cut short or not stereo, or that differ from
+    the first one in length or sample rate.
     """
     problems = Problems()
     for folder in sorted({path.parent for path in files.values()}):
@@ -126,22 +107,9 @@ def song_problems(files: Mapping[str, Path]) -> Problems:
 
 
 def read_header(path: Path) -> Any:
-    """Read the header of a stereo file, and see whether the file is all there.
+    """Read the header of a stereo file and see whether the file is all there.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    soundfile's info
-        With ``frames``, ``samplerate``, ``duration``.
-
-    Raises
-    ------
-    RecipeError
-        When the file is missing, unreadable, empty, cut short or not stereo.
+    Raises `RecipeError` when it is missing, unreadable, empty, cut short or not stereo.
     """
     try:
         header = soundfile.info(path)

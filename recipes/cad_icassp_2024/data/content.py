@@ -31,18 +31,7 @@ DIGEST_LENGTH = 32
 
 
 def digest_of(value: Any) -> str:
-    """Return a digest of anything that JSON can hold.
-
-    Parameters
-    ----------
-    value : object
-        Equal values have equal digests, whatever the order of their keys.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
+    """Return a digest of what JSON can hold: 32 hexadecimal digits, equal for equal values."""
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
@@ -108,23 +97,7 @@ class Contents:
             self._journal.close()
 
     def digest(self, path: Path) -> str:
-        """Return the digest of what a file held when this object first met it.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-
-        Raises
-        ------
-        OSError
-            When the file cannot be read.
-        """
+        """Return the digest of what a file held when this object first met it."""
         known = self._met.get(path)
         if known is None:
             known = self._meet(path)
@@ -149,15 +122,7 @@ class Contents:
             )
 
     def note_written(self, path: Path, digest: str) -> None:
-        """Take in that this process has just put a file there, whose digest it knows.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        digest : str
-            As of `digest_of_file`.
-        """
+        """Take in that this process has just put a file there, whose `digest_of_file` it knows."""
         with self._lock:
             self._met[path] = (_Version.of(path), digest)
             self._written.append(path)

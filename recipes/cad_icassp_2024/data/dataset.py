@@ -177,36 +177,13 @@ class Dataset:
         return list(pairs[batch::n_batches])
 
     def music_file(self, scene: Scene, name: str) -> Path:
-        """Path of one of a scene's at-mic files, spelt as it is on disk.
-
-        Parameters
-        ----------
-        scene : Scene
-            The scene.
-        name : str
-            ``mixture`` or a stem.
-
-        Returns
-        -------
-        Path
-            The WAV file.
-        """
+        """Return the path of ``mixture`` or a stem of a scene, spelt as it is on disk."""
         return self.songs.file(scene.mixture_id, name)
 
     def check_audio(self, pairs: Iterable[Pair], names: Sequence[str]) -> list[str]:
         """Read the headers of all files that the pairs need, each once.
 
-        Parameters
-        ----------
-        pairs : iterable of Pair
-            The pairs to be worked on.
-        names : sequence of str
-            Which files of each song: ``mixture`` and stems.
-
-        Returns
-        -------
-        list of str
-            What is wrong, each line with the file and what to do; empty if all is well.
+        Returns what is wrong, each line with the file and what to do; empty if all is well.
         """
         songs = {pair.scene.mixture_id: pair.scene for pair in pairs}
         return audio_problems(

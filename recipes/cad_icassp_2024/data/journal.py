@@ -47,12 +47,7 @@ class Journal:
     def append(self, *items: Any, durable: bool = False) -> None:
         """Write lines in one piece.
 
-        Parameters
-        ----------
-        *items : object
-            What JSON can hold, one for each line.
-        durable : bool
-            Wait until the lines are on the disk.
+        What is ``durable`` is on the disk when this returns.
         """
         text = "".join(json.dumps(item, separators=(",", ":")) + "\n" for item in items)
         with self._lock:

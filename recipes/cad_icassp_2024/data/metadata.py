@@ -62,19 +62,8 @@ class Table(Generic[T]):
 def read_metadata(path: Path, key: str, problems: Problems) -> Any:
     """Read a JSON file; note why it cannot be read, or which keys it has twice.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    key : str
-        The configuration key that gives the path, for the message.
-    problems : Problems
-        Where to note what is wrong.
-
-    Returns
-    -------
-    Any
-        What the file holds; `UNREADABLE` if it cannot be read.
+    ``key`` is the configuration key that gives the path, for the message. A file that cannot be
+    read gives `UNREADABLE`.
     """
     repeated: list[str] = []
 
@@ -125,21 +114,9 @@ def read_table(
     *,
     check_id: Callable[[object], str | None] = path_fault,
 ) -> Table[Any]:
-    """Read a JSON object of entries by id, and check each.
+    """Read a JSON object of entries by id, and check each; a file that cannot be read gives none.
 
-    Parameters
-    ----------
-    path, key, problems
-        As for `read_metadata`.
-    kind : type
-        What an entry is: a model of `schema`.
-    check_id : callable
-        Says what is wrong with an id.
-
-    Returns
-    -------
-    Table of `kind`
-        The entries; empty if the file cannot be read.
+    ``kind`` is a model of `schema`; ``check_id`` says what is wrong with an id.
     """
     data = _read_container(path, key, dict, "an object of entries by id", problems)
     if data is None:
@@ -156,18 +133,7 @@ def read_table(
 
 
 def read_tracks(path: Path, key: str, problems: Problems) -> Table[TrackEntry]:
-    """Read a list of songs such as musdb18.train.json.
-
-    Parameters
-    ----------
-    path, key, problems
-        As for `read_metadata`.
-
-    Returns
-    -------
-    Table of TrackEntry
-        The songs by name, in the order of the list.
-    """
+    """Read a list of songs such as musdb18.train.json: its entries by name, in its order."""
     data = _read_container(path, key, list, "a list of songs", problems)
     if data is None:
         return Table(path, {})

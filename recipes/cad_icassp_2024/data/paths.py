@@ -17,23 +17,7 @@ OTHER_NAMES = {
 
 
 def existing_root(root: str | Path) -> Path:
-    """Make sure that the folder of the data set is there.
-
-    Parameters
-    ----------
-    root : str or Path
-        ``path.root``, as the user typed it.
-
-    Returns
-    -------
-    Path
-        The same, ``~`` expanded.
-
-    Raises
-    ------
-    RecipeError
-        When it is not a folder.
-    """
+    """Return the folder of the data set, ``~`` expanded; RecipeError when it is none."""
     folder = Path(root).expanduser()
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
@@ -74,23 +58,7 @@ class DataPaths:
 
     @classmethod
     def from_config(cls, config: Any) -> DataPaths:
-        """Take the paths from ``cfg.path``, with the spelling that is on disk.
-
-        Parameters
-        ----------
-        config : object
-            Anything with the attributes of this class, strings or paths: ``cfg.path``.
-
-        Returns
-        -------
-        DataPaths
-            Paths as the user typed them, ``~`` expanded.
-
-        Raises
-        ------
-        RecipeError
-            When ``path.root`` is not a folder.
-        """
+        """Take the paths from ``cfg.path`` or the like, spelt as they are on disk."""
         root = existing_root(config.root)
         disk = CaseInsensitivePaths()
         names = [item.name for item in fields(cls) if item.name not in {"root", "split"}]
@@ -99,18 +67,7 @@ class DataPaths:
 
 
 def find_on_disk(path: str | Path) -> Path:
-    """Find a single file, ``~`` expanded, by `CaseInsensitivePaths.find`.
-
-    Parameters
-    ----------
-    path : str or Path
-        The expected path, as the user typed it.
-
-    Returns
-    -------
-    Path
-        The same, with the spelling that the disk has.
-    """
+    """Find a single file, ``~`` expanded, by `CaseInsensitivePaths.find`."""
     return CaseInsensitivePaths().find(Path(path).expanduser())
 
 
@@ -126,18 +83,7 @@ class CaseInsensitivePaths:
         self._listings: dict[Path, dict[str, str]] = {}
 
     def find(self, path: Path) -> Path:
-        """Path as it is on disk, or ``path`` itself when there is no such thing.
-
-        Parameters
-        ----------
-        path : Path
-            The expected path.
-
-        Returns
-        -------
-        Path
-            ``path``, with the spelling that the disk has.
-        """
+        """Return a path as it is spelt on disk, or as it is when there is no such thing."""
         if path.exists():
             return path
         for name in (path.name, OTHER_NAMES.get(path.name)):

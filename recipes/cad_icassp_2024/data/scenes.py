@@ -33,13 +33,7 @@ def seed_for(text: str) -> int:
 
 
 def set_song_seed(song: str) -> None:
-    """Seed NumPy's legacy global generator by `seed_for`.
-
-    Parameters
-    ----------
-    song : str
-        A song's name, a scene's id, or any other text.
-    """
+    """Seed NumPy's legacy global generator by `seed_for` a song's name, a scene's id, any text."""
     np.random.seed(seed_for(song))
 
 

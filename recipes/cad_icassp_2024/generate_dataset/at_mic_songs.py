@@ -122,20 +122,7 @@ def _has_all_files(folder: Path) -> bool:
 
 
 def find_precreated_samples(source_dir: str | Path, split: str = "train") -> list[str]:
-    """Find the at-mic songs of which all five files are there.
-
-    Parameters
-    ----------
-    source_dir : str or Path
-        Folder of the at-mic music.
-    split : str
-        Folder in it.
-
-    Returns
-    -------
-    list of str
-        Names ``{song}-{head position}``, sorted.
-    """
+    """Return the names of the at-mic songs of which all five files are there, sorted."""
     folder = CaseInsensitivePaths().find(Path(source_dir) / split)
     if not folder.is_dir():
         return []
@@ -143,24 +130,9 @@ def find_precreated_samples(source_dir: str | Path, split: str = "train") -> lis
 
 
 def plan_songs(config: GenerateConfig, contents: Contents) -> list[AtMicSong]:
-    """Read the metadata and the impulse responses.
+    """Return every distinct song and head position of the scenes, in their order, with its HRTFs.
 
-    Parameters
-    ----------
-    config : GenerateConfig
-        The configuration.
-    contents : Contents
-        Digests of the impulse responses.
-
-    Returns
-    -------
-    list of AtMicSong
-        Every distinct song and head position, in the order of the scenes.
-
-    Raises
-    ------
-    RecipeError
-        With a list of everything that is wrong.
+    Raises `RecipeError` with a list of everything that is wrong with metadata and HRTFs.
     """
     path = config.path
     problems = Problems()

@@ -36,27 +36,10 @@ def open_records(config: GenerateConfig) -> Records:
 def pending_songs(
     songs: Sequence[AtMicSong], records: Records, config: GenerateConfig
 ) -> list[AtMicSong]:
-    """Check the music and find the songs that are yet to be written.
+    """Return the songs that are missing or not complete, and those made from something else.
 
-    Parameters
-    ----------
-    songs : sequence of AtMicSong
-        The songs, from `plan_songs`.
-    records : Records
-        What the songs that are there were made from.
-    config : GenerateConfig
-        The configuration.
-
-    Returns
-    -------
-    list of AtMicSong
-        Those that are missing or not complete, and those that were made from something else.
-
-    Raises
-    ------
-    RecipeError
-        When audio has faults (all of them are listed), there is music that was not made here, or
-        the disk is too small.
+    Raises `RecipeError` when audio has faults (all of them are listed), there is music that was not
+    made here, or the disk is too small.
     """
     sources = {song.song: song.source for song in songs}
     audio_problems(sources.values()).raise_if_any(f"the music in {config.path.music_dir}")
@@ -113,16 +96,8 @@ def write_songs(
 ) -> None:
     """Write the five files of every song, several songs at a time, with a progress bar.
 
-    Parameters
-    ----------
-    songs : sequence of AtMicSong
-        From `pending_songs`.
-    put_at_microphones : callable
-        Given a song, a signal of it and its rate in Hz, returns what the ears get.
-    records : Records
-        Where it is recorded what the files are made from.
-    config : GenerateConfig
-        With ``sample_rate`` and ``n_workers``.
+    `put_at_microphones` is given a song, a signal of it and its rate in Hz, and returns what the
+    ears get.
     """
     cancel, rate = CancelToken(), config.sample_rate
 

@@ -123,24 +123,10 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
 
 
 def generate_config(root: str | Path, **values: Any) -> GenerateConfig:
-    """Make a configuration without Hydra.
+    """Make a configuration without Hydra, with all paths resolved.
 
-    Parameters
-    ----------
-    root : str or Path
-        The data set's folder.
-    **values
-        Other keys by their dotted name with ``__`` for the dot: ``scene__number_scenes_per_song``.
-
-    Returns
-    -------
-    GenerateConfig
-        With all paths resolved.
-
-    Raises
-    ------
-    RecipeError
-        When a value is out of range or of the wrong type.
+    Other keys are given by their dotted name with ``__`` for the dot:
+    ``scene__number_scenes_per_song``.
     """
     cfg = OmegaConf.structured(GenerateConfig)
     cfg.path.root = str(root)

@@ -15,21 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 def write_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> None:
-    """Write generated metadata.
+    """Write generated metadata, entries by id, unless the file has them already.
 
-    Parameters
-    ----------
-    path : Path
-        The JSON file.
-    data : mapping of str to object
-        Entries by id.
-    overwrite : bool
-        Replace a file whose entries would change or go.
-
-    Raises
-    ------
-    RecipeError
-        When the file holds other entries and `overwrite` is not set.
+    A file whose entries would change or go is replaced with ``overwrite`` only, else it is a
+    `RecipeError`.
     """
     if not needs_writing(path, data, overwrite):
         logger.info("%s is there already, with the same content", path)
@@ -39,10 +28,7 @@ def write_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> Non
 
 
 def needs_writing(path: Path, data: Mapping[str, Any], overwrite: bool) -> bool:
-    """Tell whether generated metadata needs to be written: not if the file has it already.
-
-    Parameters and errors are those of `write_generated`.
-    """
+    """Tell whether `write_generated` would write; raises what it would raise."""
     if not path.exists():
         return True
     problems = Problems()

@@ -42,18 +42,7 @@ def hrtf_file_name(mic: str, subject: str, side: str, angle_deg: float) -> str:
 
 
 def find_hrtf_files(hrtf_path: str | Path, hp: Mapping[str, Any]) -> tuple[Path, Path]:
-    """Find the impulse responses of the left and the right loudspeaker for one head position.
-
-    Parameters
-    ----------
-    hrtf_path, hp
-        As for `load_hrtf_signals`.
-
-    Returns
-    -------
-    left, right : Path
-        With the spelling that is on disk, also of the angle.
-    """
+    """Find the files that `load_hrtf_signals` reads, however the angles are spelt."""
     disk = CaseInsensitivePaths()
 
     def find(side: str, angle_deg: float) -> Path:

@@ -76,22 +76,10 @@ Listeners (metadata/listeners.{SPLIT}.json)
 
 
 def make_demo_data(root: Path) -> GenerateConfig:
-    """Write the data set; files that are complete already are left alone.
+    """Write the data set below a folder; files that are complete already are left alone.
 
-    Parameters
-    ----------
-    root : Path
-        Its folder, made if missing.
-
-    Returns
-    -------
-    GenerateConfig
-        With the paths of everything.
-
-    Raises
-    ------
-    RecipeError
-        When stempeg or av is not installed, or `root` holds another data set.
+    Returns its configuration. Raises `RecipeError` when stempeg or av is not installed, or the
+    folder holds another data set.
     """
     note = root / "ATTRIBUTION.txt"
     if (root / "metadata").exists() and not note.exists():
@@ -162,18 +150,7 @@ def _write_music(folder: Path) -> None:
 
 
 def example_stems_file() -> Path:
-    """Find the music that stempeg carries, without importing it (it asks for ffmpeg).
-
-    Returns
-    -------
-    Path
-        The file, in the STEMS format.
-
-    Raises
-    ------
-    RecipeError
-        When stempeg is not installed, or has no music.
-    """
+    """Find the music that stempeg carries, without importing it (it asks for ffmpeg)."""
     spec = importlib.util.find_spec("stempeg")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     for folder in folders:
@@ -186,24 +163,9 @@ def example_stems_file() -> Path:
 
 
 def decode_stems(path: Path, n_streams: int) -> list[np.ndarray]:
-    """Decode the audio streams of a file in the STEMS format.
+    """Decode the audio streams of a file in the STEMS format: signals, shape (samples, channels).
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    n_streams : int
-        How many streams it must have.
-
-    Returns
-    -------
-    list of ndarray
-        Signals, shape (samples, channels).
-
-    Raises
-    ------
-    RecipeError
-        When PyAV is not installed, or the file has not that many streams at 44.1 kHz.
+    Raises `RecipeError` without PyAV, or when the file has not that many streams at 44.1 kHz.
     """
     try:
         import av  # noqa: PLC0415 - an extra that only the demo needs

@@ -28,20 +28,7 @@ SINC_HALF_WIDTH = 32
 
 
 def incidence_deg(azimuth_deg: float, ear_azimuth_deg: float) -> float:
-    """Angle between the direction of the source and the axis of an ear.
-
-    Parameters
-    ----------
-    azimuth_deg : float
-        Azimuth of the source in degrees, 0 in front, negative to the left.
-    ear_azimuth_deg : float
-        Azimuth of the ear.
-
-    Returns
-    -------
-    float
-        From 0 (the source faces the ear) to 180 degrees.
-    """
+    """Angle between the source and the axis of an ear, 0 (it faces the ear) to 180 degrees."""
     return abs((azimuth_deg - ear_azimuth_deg + 180.0) % 360.0 - 180.0)
 
 
@@ -49,17 +36,8 @@ def arrival_time_s(incidence: float) -> float:
     """Time at which sound reaches an ear, counted from that at the centre of the head.
 
     Eq. 2 of Brown and Duda, after Woodworth and Schlosberg: a ray to an ear in sight, a ray and
-    a creeping wave to one in the shadow.
-
-    Parameters
-    ----------
-    incidence : float
-        Angle between source and ear in degrees, 0 to 180.
-
-    Returns
-    -------
-    float
-        Seconds; negative at an ear that is nearer than the centre.
+    a creeping wave to one in the shadow. ``incidence`` in degrees, 0 to 180; the time in seconds,
+    negative at an ear that is nearer than the centre.
     """
     theta = np.radians(incidence)
     radius_s = HEAD_RADIUS_M / SPEED_OF_SOUND_M_S
@@ -70,38 +48,18 @@ def arrival_time_s(incidence: float) -> float:
 def shadow_gain(incidence: float) -> float:
     """Gain of the head at high frequencies, alpha of eq. 5 of Brown and Duda.
 
-    Parameters
-    ----------
-    incidence : float
-        Angle between source and ear in degrees, 0 to 180.
-
-    Returns
-    -------
-    float
-        Factor: 2 for an ear that the source faces, 0.1 in the deepest shadow.
+    From 2 for an ear that the source faces to 0.1 in the deepest shadow; ``incidence`` in degrees.
     """
     swing = np.cos(np.pi * incidence / THETA_MIN_DEG)
     return float((1.0 + ALPHA_MIN / 2.0) + (1.0 - ALPHA_MIN / 2.0) * swing)
 
 
 def shadow_filter(incidence: float, sample_rate: float) -> tuple[FloatArray, FloatArray]:
-    """Digital filter for the shadow of the head.
+    """Digital filter for the shadow of the head: numerator and denominator, shape (2,).
 
     Eqs. 3 and 4 of Brown and Duda, ``H = (1 + j alpha w / 2 w0) / (1 + j w / 2 w0)`` with
     ``w0 = c / a``, by the bilinear transform. Its gain is 1 at 0 Hz and alpha at half the
     sampling rate.
-
-    Parameters
-    ----------
-    incidence : float
-        Angle between source and ear in degrees, 0 to 180.
-    sample_rate : float
-        In Hz.
-
-    Returns
-    -------
-    b, a : ndarray
-        Numerator and denominator, shape (2,).
     """
     double_corner = 2.0 * SPEED_OF_SOUND_M_S / HEAD_RADIUS_M
     b, a = scipy.signal.bilinear(

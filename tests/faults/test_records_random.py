@@ -9,6 +9,7 @@ and ``overwrite=true``, which refusals advise, then gives what a fresh folder gi
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset import generate_at_mic_musdb18
 from recipes.cad_icassp_2024.generate_dataset.config import generate_config
+from recipes.cad_icassp_2024.runs.config import Config, PathConfig
 from tests.faults.running import Runner, wait_until
 from tests.recipes.baseline.helpers import make_config
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
@@ -56,6 +59,15 @@ STEPS = ("generate", "enhance", "evaluate")
 
 class Killed(BaseException):
     """Ends a step in the middle, as far as a process can be ended from inside."""
+
+
+ANY_ROOT = "/any/root"
+
+
+@cache
+def composed(plugin: Path) -> Config:
+    """The configuration with this separator, on a data set that is nowhere."""
+    return make_config(plugin, Path(ANY_ROOT), "separator=weighted", "separator.checkpoint=any")
 
 
 @dataclass
@@ -99,27 +111,43 @@ class Place:
         data = TinyDataset(folder / "data", *list(vars(self.data).values())[1:])
         return Place(folder, data, self.plugin, dict(self.overrides))
 
-    def arguments(self, **more: object) -> list[str]:
-        keys = {
+    def keys(self) -> dict[str, str]:
+        """What is given on the command line of enhance.py and evaluate.py."""
+        return {
             "path.exp_folder": str(self.exp),
             "separator": "weighted",
             "separator.checkpoint": str(self.weights),
             **self.overrides,
-            **more,
         }
-        return [f"{key}={value}" for key, value in keys.items()]
 
-    def run(self, step: str, *, verify: bool = False, overwrite: bool = False, **keys: int) -> None:
+    def config(self, **keys: object) -> Config:
+        """The configuration that the keys give, composed once because Hydra takes long."""
+        config = copy.deepcopy(composed(self.plugin))
+        config.path = PathConfig(
+            **{k: v.replace(ANY_ROOT, str(self.data.root)) for k, v in vars(config.path).items()}
+        )
+        config.separator.module["checkpoint"] = str(self.weights)
+        for key, value in (self.keys() | keys).items():
+            *parents, name = key.split(".")
+            part = config
+            for parent in parents:
+                part = getattr(part, parent)
+            if key != "separator":
+                kind = type(getattr(part, name))
+                setattr(part, name, value == "true" if kind is bool else value)
+        config.nalr.nfir = int(config.nalr.nfir)
+        config.HAAQI_sample_rate = int(config.HAAQI_sample_rate)
+        return config
+
+    def run(self, step: str, *, batch: int | None = None, **options: bool) -> None:
         """Run a step in this process."""
         if step == "generate":
-            options = {"verify": verify, "overwrite": overwrite}
             generate_at_mic_musdb18.run(generate_config(self.data.root, **options))
             return
-        batch = {f"evaluate.{name}": value for name, value in keys.items()}
-        options = {"overwrite": str(overwrite).lower()}
-        arguments = self.arguments(**batch, **options)
-        config = make_config(self.plugin, self.data.root, *arguments)
-        {"enhance": enhance, "evaluate": run_calculate_aq}[step](config)
+        keys: dict[str, object] = {name: "true" for name, value in options.items() if value}
+        if batch is not None:
+            keys |= {"evaluate.batch": batch, "evaluate.batch_size": 2}
+        {"enhance": enhance, "evaluate": run_calculate_aq}[step](self.config(**keys))
 
     def results(self) -> dict[str, object]:
         """Every file of music, every signal, and the rows of scores in their order."""
@@ -309,26 +337,27 @@ def killed_at(number: int) -> Iterator[None]:
 def run_some_step(place: Place, rng: np.random.Generator) -> None:
     """Run a step, on all pairs or on a batch, to its end or until it is killed."""
     step = str(rng.choice(STEPS))
-    keys = {"batch": int(rng.integers(2)), "batch_size": 2} if rng.random() < 0.3 else {}
+    batch = int(rng.integers(2)) if rng.random() < 0.3 else None
     killed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if rng.random() < 0.3:
         killed = killed_at(int(rng.integers(12)))
     with contextlib.suppress(RecipeError, FileNotFoundError), killed:
-        place.run(step, **keys)
+        place.run(step, batch=batch)
 
 
 def run_and_kill_a_process(place: Place, rng: np.random.Generator, tmp_path: Path) -> None:
     """Start a step in a process of its own and kill it when it has begun to write."""
-    runner = Runner(place.data.root, place.plugin, tmp_path / "run", slow_disk=False)
+    runner = Runner(place.data.root, place.plugin, tmp_path / "run")
     script = str(rng.choice(["generate_at_mic_musdb18", "enhance"]))
     generates = script.startswith("generate")
     folder = place.data.root / "audio" / "at_mic_music" if generates else place.exp
+    arguments = [] if generates else [f"{key}={value}" for key, value in place.keys().items()]
     before = time.time()
 
     def has_begun() -> bool:
         return any(path.stat().st_mtime >= before for path in folder.rglob("made-*"))
 
-    with runner.start(script, *([] if generates else place.arguments())) as running:
+    with runner.start(script, *arguments) as running:
         with contextlib.suppress(FileNotFoundError):
             if wait_until(has_begun, running):
                 time.sleep(rng.uniform(0, 0.05))

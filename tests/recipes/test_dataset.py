@@ -221,6 +221,17 @@ def test_signals_are_read_as_they_are(data: TinyDataset) -> None:
     assert signal.shape == (22050, 2)
 
 
+def test_music_that_changes_while_others_read_it_is_an_error(data: TinyDataset) -> None:
+    dataset = load(data.root)
+    scene = dataset.pairs[0].scene
+    path = dataset.music_file(scene, "drums")
+    with dataset.reading(scene, SONG_FILES):
+        path.read_bytes()
+    changed = pytest.raises(RecipeError, match=r"drums\.wav: was changed while this run went on")
+    with changed, dataset.reading(scene, SONG_FILES):
+        path.write_bytes(path.read_bytes() + b"\0")
+
+
 def test_files_that_agree_on_another_rate_are_resampled(tmp_path: Path) -> None:
     data = make_tiny_dataset(tmp_path, seconds=0.5, sample_rate=32000, music=False)
     dataset = load(data.root)

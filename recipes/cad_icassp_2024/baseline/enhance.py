@@ -96,7 +96,8 @@ class Enhancer:
             mixture = self.read(song.scene)
             loudness_lufs = integrated_loudness(mixture.signal, rate)
             yield
-            stems = self.separator.separate(mixture)
+            with run.dataset.reading(song.scene, files_needed(self.separator)):
+                stems = self.separator.separate(mixture)
             del mixture  # the next one is in memory by now
             yield
             for scene, pairs in song.by_scene():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import AtMicSong
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
+from recipes.cad_icassp_2024.runs import locks
 from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.parallel import CancelToken, ordered_parallel_map
 from recipes.cad_icassp_2024.runs.records import Records, Result
@@ -27,10 +29,19 @@ BYTES_PER_FRAME = 4
 """Two channels of 16 bits."""
 
 
-def open_records(config: GenerateConfig) -> Records:
-    """Open the records of the music at the microphones."""
-    folder = Path(config.path.output_music_dir).expanduser() / "records"
-    return Records(folder, verify=config.verify)
+@contextlib.contextmanager
+def open_records(config: GenerateConfig) -> Iterator[Records]:
+    """Hold the folder of the music at the microphones, and open the records in it."""
+    folder = Path(config.path.output_music_dir).expanduser()
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locks.hold(folder / "locks" / "generate.lock"))
+        except locks.HeldError as other:
+            raise RecipeError(
+                f"{other} is putting music at the microphones into {folder}: wait until it has "
+                "finished, or choose another path.output_music_dir"
+            ) from None
+        yield held.enter_context(Records(folder / "records", verify=config.verify))
 
 
 def pending_songs(

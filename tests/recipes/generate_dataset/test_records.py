@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset import at_mic_songs
 from recipes.cad_icassp_2024.generate_dataset.config import generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import run
+from tests.conftest import ROOT
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 
 
@@ -176,3 +179,22 @@ def test_a_source_that_changes_while_it_is_filtered_makes_no_music(
     with pytest.raises(RecipeError, match=r"drums\.wav: was changed while this run went on"):
         run(generate_config(data.root))
     assert "train/Song A-hp_0001/drums.wav" not in music(data)
+
+
+def test_two_processes_do_not_write_into_one_folder(data: TinyDataset) -> None:
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from recipes.cad_icassp_2024.runs import locks\n"
+        "with locks.hold(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    path = data.root / "audio" / "at_mic_music" / "locks" / "generate.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        message = rf"process {other.pid} on .* is putting music at the microphones into .*at_mic"
+        with pytest.raises(RecipeError, match=message):
+            run(generate_config(data.root))
+        other.kill()
+    run(generate_config(data.root))

@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from clarity.separation.base import Separator
+from clarity.separation.base import Mixture, Separator, Stems
 from clarity.separation.cache import CachedSeparator
 from clarity.separation.oracle import OracleSeparator
 from clarity.separation.segmented import SegmentedSeparator
@@ -86,7 +87,8 @@ def _instantiate(settings: SeparatorConfig) -> Any:
 def _as_separator(module: Any, settings: SeparatorConfig) -> Any:
     if not isinstance(module, torch.nn.Module):
         if callable(getattr(module, "separate", None)):
-            return module
+            own = type(module).__module__.startswith("clarity.")
+            return module if own else CheckedSeparator(module, settings)
         raise RecipeError(
             f"separator.module of {settings.model!r} gives a {type(module).__name__}: it must give "
             "a torch.nn.Module, or an object with a method separate(mixture)"
@@ -107,14 +109,49 @@ def _as_separator(module: Any, settings: SeparatorConfig) -> Any:
         raise RecipeError(f"separator {settings.model!r}: {error}") from error
 
 
+class CheckedSeparator:
+    """A separator of somebody's own whose stems are looked at, as those of torch modules are.
+
+    Parameters
+    ----------
+    module : Separator
+        An object with a method ``separate``.
+    settings : SeparatorConfig
+        Its name, and the stems that it is to give.
+    """
+
+    def __init__(self, module: Any, settings: SeparatorConfig) -> None:
+        self.module = module
+        self.sources = tuple(settings.sources)
+        self._name = settings.model
+
+    def separate(self, mixture: Mixture) -> Stems:
+        """Return the stems; ValueError where there is one too few, or of another shape, or NaN."""
+        stems = self.module.separate(mixture)
+        missing = [name for name in self.sources if name not in stems]
+        if missing:
+            raise ValueError(f"separator {self._name!r} gives no {', '.join(missing)}")
+        for name in self.sources:
+            stem = np.asarray(stems[name])
+            if stem.shape != mixture.signal.shape:
+                raise ValueError(
+                    f"separator {self._name!r} gives {name} the shape {stem.shape}, but the "
+                    f"mixture has {mixture.signal.shape} (samples, channels)"
+                )
+            if not np.isfinite(stem).all():
+                raise ValueError(f"separator {self._name!r} gives NaN or infinity in {name}")
+        return {name: np.asarray(stems[name]) for name in self.sources}
+
+
 def _fingerprint(separator: Any, settings: SeparatorConfig) -> str:
     """Hash a separator: its own fingerprint or its name, its arguments, its file of weights.
 
     Weights of a module that is no part of this project may be in no state dict, as those of an ONNX
     session are not; so their file counts as well.
     """
-    own = getattr(getattr(separator, "module", separator), "fingerprint", None)
-    parts = [f"{type(separator).__module__}.{type(separator).__qualname__}"]
+    module = getattr(separator, "module", separator)
+    own = getattr(module, "fingerprint", None)
+    parts = [f"{type(module).__module__}.{type(module).__qualname__}"]
     parts += [str(own())] if callable(own) else []
     parts += [separator.fingerprint()] if isinstance(separator, SegmentedSeparator) else []
     arguments = {name: settings.module[name] for name in settings.module if name != "checkpoint"}

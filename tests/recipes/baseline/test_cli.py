@@ -108,16 +108,19 @@ def test_parallel_jobs_share_the_work(tiny, tmp_path):
     assert len(list((tmp_path / "exp" / "oracle" / "enhanced_signals").glob("*.flac"))) == 8
 
 
-def test_scripts_run_from_their_own_folder_with_a_relative_root(tiny, tmp_path):
+@pytest.mark.parametrize("elsewhere", [(), ("hydra.job.chdir=true", "hydra.run.dir=elsewhere")])
+def test_scripts_run_from_their_own_folder_with_a_relative_root(tiny, tmp_path, elsewhere):
     (tmp_path / "data").symlink_to(tiny.root)
     work = tmp_path / "work"
     work.mkdir()
     before = set(SCRIPTS.rglob("*"))
     done = run_script(
-        "enhance.py", "path.root=../data", "separator=oracle", "evaluate.batch_size=8", cwd=work
+        *("enhance.py", "path.root=../data", "separator=oracle", "evaluate.batch_size=8"),
+        *elsewhere,
+        cwd=work,
     )
     assert done.returncode == 0, output(done)
     assert (work / "exp" / "oracle" / "enhanced_signals").is_dir()
-    assert {path.name for path in work.iterdir()} == {"exp"}
+    assert {path.name for path in work.iterdir()} - {"elsewhere"} == {"exp"}
     new = set(SCRIPTS.rglob("*")) - before
     assert {path for path in new if "__pycache__" not in path.parts} == set()

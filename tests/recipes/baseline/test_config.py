@@ -95,6 +95,43 @@ def test_paths_with_a_home_folder_and_with_spaces_are_understood(monkeypatch):
     assert path.exp_folder == "it's (here)"
 
 
+AS_TYPED = (
+    *("2024_01_15", "3.10", "1e3", "true", "null", "inf", "0x", "a,b", "exp[1]", "exp{a}", "[a]"),
+    *(
+        "it's",
+        'say "so"',
+        "'quoted\"",
+        "end\\",
+        "C:\\exp\\",
+        "\\\\'",
+        "a b",
+        "(x)",
+        "a=b",
+        "ü",
+        "#1",
+        "~x",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", AS_TYPED)
+def test_a_path_is_what_was_typed(name):
+    given = ["path.root=/d", f"path.exp_folder={name}", f"report.output={name}.html"]
+    config = config_of(*translate_overrides(given))
+    assert config.path.exp_folder == name
+    assert config.report.output == f"{name}.html"
+
+
+def test_lists_of_folders_and_sweeps_are_what_was_typed():
+    given = ["path.root=/d", "report.folders=[2024_01_15,'a b',exp/x]"]
+    assert config_of(*translate_overrides(given)).report.folders == ["2024_01_15", "a b", "exp/x"]
+    sweep = ["-m", "path.exp_folder=1e3,a b", "path.root=choice(a,b)"]
+    assert translate_overrides(sweep) == [
+        *("-m", "path.exp_folder='1e3','a b'"),
+        "path.root=choice(a,b)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -1,0 +1,403 @@
+"""Every number is of what is on the disk now: changed inputs, replaced signals, damaged files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from clarity.evaluator.haaqi import HaaqiResult
+from recipes.cad_icassp_2024.baseline import evaluate as script
+from recipes.cad_icassp_2024.baseline.enhance import enhance
+from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
+from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.failures import Failures
+from recipes.cad_icassp_2024.runs.job import job
+from tests.recipes.baseline.helpers import make_config
+
+# Separators whose weights no state dict shows.
+OWN_MODULES = """
+import sys
+
+import numpy as np
+import torch
+
+
+class Hidden:
+    sources = ("vocals", "drums", "bass", "other")
+
+    def __init__(self, checkpoint=None, fault=None):
+        self._weights = np.loadtxt(checkpoint)
+        self._fault = fault
+
+    def separate(self, mixture):
+        stems = dict(zip(self.sources, self._weights[:, None, None] * mixture.signal))
+        if self._fault == "few":
+            del stems["bass"]
+        elif self._fault == "quits":
+            sys.exit(0)
+        elif self._fault == "infinite":
+            stems["bass"][7] = np.inf
+        elif self._fault is not None:
+            bass = stems["bass"]
+            changed = {"mono": bass[:, 0], "short": bass[1:], "transposed": bass.T}
+            stems["bass"] = changed[self._fault]
+        return stems
+
+
+class Private(torch.nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self._factor = factor
+
+    def forward(self, mixture):
+        return self._factor * mixture[:, None].repeat(1, 4, 1, 1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _likeness_instead_of_haaqi(monkeypatch):
+    """A score that depends on both signals, in no time."""
+
+    def likeness(reference, _, processed, *__, **___):
+        n = min(len(reference), len(processed))
+        return HaaqiResult(np.corrcoef(reference[:n], processed[:n])[0, 1], *range(6))
+
+    monkeypatch.setattr(script, "evaluate_haaqi", likeness)
+
+
+@pytest.fixture
+def own_modules(plugin):
+    (plugin / "outside_hidden.py").write_text(OWN_MODULES)
+
+
+@pytest.fixture
+def run(plugin, own_tiny, tmp_path):
+    """Give a function that runs a step in a folder."""
+
+    def step(function, name, *overrides):
+        function(
+            make_config(plugin, own_tiny.root, f"path.exp_folder={tmp_path / name}", *overrides)
+        )
+        return tmp_path / name
+
+    return step
+
+
+@pytest.fixture
+def exp(run) -> Path:
+    run(enhance, "exp")
+    return run(run_calculate_aq, "exp")
+
+
+def signals(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted((folder / "enhanced_signals").glob("*.flac"))}
+
+
+def replace_signals(exp: Path, seed: int) -> None:
+    """Put other signals there; WAV, so that all have one size."""
+    rng = np.random.default_rng(seed)
+    for path in (exp / "enhanced_signals").iterdir():
+        n_samples = soundfile.info(path).frames
+        values = 0.1 * rng.standard_normal((n_samples, 2))
+        soundfile.write(path, values, 32000, subtype="PCM_16", format="WAV")
+
+
+def scores_from_scratch(run, exp: Path) -> bytes:
+    """What the signals in a folder score when nobody has scored them before."""
+    shutil.rmtree(exp.parent / "fresh", ignore_errors=True)
+    shutil.copytree(exp / "enhanced_signals", exp.parent / "fresh" / "enhanced_signals")
+    return (run(run_calculate_aq, "fresh") / "scores.csv").read_bytes()
+
+
+def change_music(data, mixture: str) -> None:
+    """Scale a song's drums, as long as before."""
+    folder = data.at_mic_folder(mixture)
+    for name in ("drums", "mixture"):
+        signal, rate = soundfile.read(folder / f"{name}.wav")
+        soundfile.write(folder / f"{name}.wav", 0.7 * signal[::-1], rate, subtype="PCM_16")
+
+
+def test_scores_follow_signals_that_were_replaced(exp, run, caplog):
+    before = (exp / "scores.csv").read_bytes()
+    replace_signals(exp, 1)
+    run(run_calculate_aq, "exp", "evaluate.small_test=true")
+    run(run_calculate_aq, "exp")
+    assert "7 of 8 scores were made from signals that have since changed: scored" in caplog.text
+    assert (exp / "scores.csv").read_bytes() == scores_from_scratch(run, exp) != before
+
+
+def test_scores_follow_a_signal_that_is_replaced_while_it_is_scored(exp, run, monkeypatch):
+    replace_signals(exp, 1)
+    plain = script.evaluate_haaqi
+
+    def replacing(*values, **named):
+        monkeypatch.setattr(script, "evaluate_haaqi", plain)
+        replace_signals(exp, 2)
+        return plain(*values, **named)
+
+    monkeypatch.setattr(script, "evaluate_haaqi", replacing)
+    with pytest.raises(RecipeError):  # the next pairs' signals have changed since they were met
+        run(run_calculate_aq, "exp")
+    run(run_calculate_aq, "exp")
+    assert (exp / "scores.csv").read_bytes() == scores_from_scratch(run, exp)
+
+
+def test_a_signal_with_the_time_of_the_old_one_is_found_by_verify(exp, run):
+    replace_signals(exp, 1)
+    long_ago = time.time_ns() - 10**12
+    for path in (exp / "enhanced_signals").iterdir():
+        os.utime(path, ns=(long_ago, long_ago))
+    run(run_calculate_aq, "exp")
+    before = (exp / "scores.csv").read_bytes()
+    replace_signals(exp, 2)
+    for path in (exp / "enhanced_signals").iterdir():
+        os.utime(path, ns=(long_ago, long_ago))
+    run(run_calculate_aq, "exp")
+    assert (exp / "scores.csv").read_bytes() == before  # as git's index would have it
+    run(run_calculate_aq, "exp", "verify=true")
+    assert (exp / "scores.csv").read_bytes() == scores_from_scratch(run, exp) != before
+
+
+def test_signals_follow_music_that_changes_between_two_halves(run, own_tiny, tmp_path, caplog):
+    halves = ("evaluate.batch_size=2", "evaluate.batch=0"), ("evaluate.batch_size=2",)
+    run(enhance, "exp", *halves[1], "evaluate.batch=1")
+    for mixture in own_tiny.mixtures:
+        change_music(own_tiny, mixture)
+    run(enhance, "exp", *halves[0])
+    run(enhance, "exp")
+    assert "4 of 8 signals were made from music that has since changed: made again" in caplog.text
+    assert signals(tmp_path / "exp") == signals(run(enhance, "fresh"))
+
+
+def test_scores_follow_music_that_changes_after_all_is_done(exp, run, own_tiny, caplog):
+    before = (exp / "scores.csv").read_bytes()
+    change_music(own_tiny, own_tiny.mixtures[0])
+    run(run_calculate_aq, "exp")
+    assert "2 of 8 scores were made from music that has since changed: scored again" in caplog.text
+    assert (exp / "scores.csv").read_bytes() == scores_from_scratch(run, exp) != before
+
+
+def test_a_signal_that_was_not_made_here_is_refused_by_enhance(exp, run):
+    whole = signals(exp)
+    replace_signals(exp, 1)
+    with pytest.raises(RecipeError, match=r"8 signals have no record .*\n.*scene_10001_L0001"):
+        run(enhance, "exp")
+    run(enhance, "exp", "overwrite=true")
+    assert signals(exp) == whole
+
+
+def test_broken_signals_are_made_again(exp, run, caplog):
+    whole = signals(exp)
+    first, second, *_ = (exp / "enhanced_signals").iterdir()
+    first.write_bytes(b"")
+    second.write_bytes(b"fLaC but not really")
+    run(enhance, "exp")
+    assert "2 signals are broken: made again" in caplog.text
+    assert signals(exp) == whole
+
+
+HIDDEN = (
+    "separator.module._target_=outside_hidden.Hidden",
+    "~separator.module.shares",
+    "+separator.module.checkpoint=${separator.checkpoint}",
+)
+
+
+@pytest.mark.usefixtures("own_modules")
+def test_other_weights_that_no_state_dict_shows_are_refused(run, tmp_path):
+    for name, weights in (("one.txt", [0.4, 0.3, 0.2, 0.1]), ("two.txt", [0.1, 0.2, 0.3, 0.4])):
+        np.savetxt(tmp_path / name, weights)
+    first = (*HIDDEN, f"separator.checkpoint={tmp_path}/one.txt")
+    run(enhance, "exp", *first, "evaluate.batch_size=2")
+    with pytest.raises(RecipeError, match="separator fingerprint"):
+        run(enhance, "exp", *HIDDEN, f"separator.checkpoint={tmp_path}/two.txt")
+    shutil.copyfile(tmp_path / "one.txt", tmp_path / "moved.txt")
+    run(enhance, "exp", *HIDDEN, f"separator.checkpoint={tmp_path}/one.txt")
+
+
+@pytest.mark.usefixtures("own_modules")
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("few", "gives no bass"),
+        ("mono", r"gives bass the shape \(44100,\)"),
+        ("short", r"\(44099, 2\), but the mixture has \(44100, 2\)"),
+        ("transposed", r"\(2, 44100\)"),
+        ("infinite", "NaN or infinity in bass"),
+        ("quits", r"ended by sys\.exit\(0\)"),
+    ],
+)
+def test_stems_of_ones_own_separator_are_looked_at(run, tmp_path, fault, message):
+    def as_a_script(config):
+        with job("enhance", config, results=None) as checked:
+            enhance(checked)
+
+    np.savetxt(tmp_path / "w.txt", [0.25] * 4)
+    overrides = (
+        *HIDDEN,
+        f"separator.checkpoint={tmp_path}/w.txt",
+        f"+separator.module.fault={fault}",
+    )
+    with pytest.raises(RecipeError, match=message):
+        run(as_a_script, "exp", *overrides)
+
+
+@pytest.mark.usefixtures("own_modules")
+def test_other_arguments_of_a_module_are_separated_again(run, tmp_path):
+    cache = f"separator.cache_dir={tmp_path / 'stems'}"
+    module = ("separator.module._target_=outside_hidden.Private", "~separator.module.shares")
+    first = run(enhance, "one", *module, "+separator.module.factor=0.2", cache)
+    run(enhance, "two", *module, "+separator.module.factor=0.3", cache)
+    assert len(list((tmp_path / "stems").iterdir())) == 2 * 4
+    assert signals(first).keys() == signals(tmp_path / "two").keys()
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_bytes().decode().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "warning"),
+    [
+        (lambda lines: [*lines, lines[3]], "1 pairs are there twice: scored again"),
+        (
+            lambda lines: [*lines, lines[3].replace("scene_10002", "scene_9")],
+            "1 rows are of pairs that the data set does not have: taken out",
+        ),
+        (
+            lambda lines: [*lines[:3], ",".join([*lines[3].split(",")[:3], "nan,nan,nan\r\n"])],
+            "1 rows have scores that are NaN or not between -1 and 1.1: scored again",
+        ),
+        (
+            lambda lines: [*lines[:3], ",".join([*lines[3].split(",")[:3], "1.7,1.7,1.7\r\n"])],
+            "1 rows have scores that are NaN or not between -1 and 1.1: scored again",
+        ),
+        (
+            lambda lines: [*lines[:3], ",".join([*lines[3].split(",")[:3], ".5,.5,.5\r\n"])],
+            "1 scores have no record of what they were made from: scored again",
+        ),
+    ],
+)
+def test_rows_that_do_not_hold_are_named_and_scored_again(exp, run, caplog, spoil, warning):
+    path = exp / "scores.csv"
+    whole = path.read_bytes()
+    path.write_bytes("".join(spoil(lines_of(path))).encode())
+    run(run_calculate_aq, "exp")
+    assert warning in caplog.text
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores_details.csv"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0\1\2" * 50,
+        "scene,song,listener\r\n".encode("utf-16"),
+        b"song,scene,listener,left_score,right_score,score\r\n",
+        b"scene,song,listener,left_score,right_score,score\rx,y,z,1,1,1\r",
+        None,
+    ],
+)
+def test_a_file_that_is_none_of_scores_is_one_message_that_works(exp, run, name, content):
+    whole = (exp / "scores.csv").read_bytes()
+    path = exp / name
+    path.unlink()
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(RecipeError, match=rf"{name}.*move it away") as caught:
+        run(run_calculate_aq, "exp")
+    advised = ["overwrite=true"] if "overwrite=true" in str(caught.value) else []
+    if not advised:
+        path.rename(exp / "away")
+    run(run_calculate_aq, "exp", *advised)
+    assert path.exists()
+    assert (exp / "scores.csv").read_bytes() == whole
+
+
+def test_an_old_row_of_a_pair_that_fails_goes(exp, run, own_tiny):
+    gone = next(iter(sorted((exp / "enhanced_signals").iterdir())))
+    gone.unlink()
+    with pytest.raises(RecipeError, match="1 pairs failed"):
+        run(run_calculate_aq, "exp", "on_error=skip")
+    rows = lines_of(exp / "scores.csv")
+    assert len(rows) == 8
+    assert not any(row.startswith("scene_10001,Song A-hp_0001,L0001") for row in rows)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b"{", b"[1]"])
+def test_a_damaged_record_of_settings_is_one_message_that_works(exp, run, content):
+    whole = signals(exp)
+    (exp / "settings" / "enhance.json").write_bytes(content)
+    with pytest.raises(RecipeError, match=r"enhance\.json.*start over with overwrite=true"):
+        run(enhance, "exp")
+    run(enhance, "exp", "overwrite=true")
+    assert signals(exp) == whole
+
+
+def test_a_damaged_list_of_failures_is_made_anew(tmp_path, caplog):
+    path = tmp_path / "failed.csv"
+    path.write_bytes("step,scene".encode("utf-16"))
+    with Failures("enhance", None, path):
+        pass
+    assert not path.exists()
+    assert "was damaged" in caplog.text
+
+
+def split_scores(exp: Path, count: int) -> list[Path]:
+    header, *rows = lines_of(exp / "scores.csv")
+    (exp / "scores.csv").unlink()
+    paths = [exp / f"scores_{batch + 1}-{count}.csv" for batch in range(count)]
+    for batch, path in enumerate(paths):
+        path.write_bytes("".join([header, *rows[batch::count]]).encode())
+    return paths
+
+
+def test_merging_refuses_scores_of_two_makings(exp, run, plugin):
+    other = run(enhance, "other", "nalr.nfir=200")
+    run(run_calculate_aq, "other", "nalr.nfir=200")
+    paths, others = split_scores(exp, 2), split_scores(other, 2)
+    shutil.copyfile(others[1], paths[1])
+    with pytest.raises(RecipeError, match=r"4 of 8 scores have no record.*copy the files in rec"):
+        run(merge_batches, "exp")
+    for path in (other / "records").glob("made-*"):
+        shutil.copy(path, exp / "records")
+    with pytest.raises(RecipeError, match="4 of 8 scores were made from other settings than"):
+        run(merge_batches, "exp")
+
+
+def test_merging_lists_twenty_missing_batches_and_a_count(exp, run):
+    split_scores(exp, 2)[1].rename(exp / "scores_30-30.csv")
+    (exp / "scores_1-2.csv").unlink()
+    with pytest.raises(RecipeError) as caught:
+        run(merge_batches, "exp")
+    text = str(caught.value)
+    assert text.count(": is missing") + text.count("belong") == 20
+    assert "... and 10 more" in text
+
+
+def test_details_are_of_the_signal_and_logs_are_quiet(exp, run, caplog):
+    header, *rows = lines_of(exp / "scores_details.csv")
+    columns = header.strip().split(",")
+    assert len(rows) == 8
+    for line in rows:
+        row = dict(zip(columns, line.strip().split(","), strict=True))
+        path = exp / "enhanced_signals" / f"{row['scene']}_{row['listener']}_remix.flac"
+        samples, _ = soundfile.read(path, dtype="int16")
+        assert float(row["peak"]) == np.abs(samples.astype(int)).max() / 32768
+        assert float(row["clipped_share"]) == np.isin(samples, (-32768, 32767)).mean()
+        assert [float(row[f"left_{name}"]) for name in ("nonlinear", "linear")] == [0, 1]
+        assert [float(row[f"right_{name}"]) for name in ("CepHigh", "Dnorm")] == [2, 5]
+    caplog.set_level("INFO")
+    shutil.rmtree(exp)
+    run(enhance, "exp")
+    run(run_calculate_aq, "exp")
+    said = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
+    assert sum("signals written" in text for text in said) == 4 + 1  # each mixture, all together
+    assert sum("pairs scored" in text for text in said) == 4 + 1
+    assert not any("scene_10002_L0003: " in text for text in said)

@@ -17,6 +17,6 @@ def lower_thread_priority() -> None:
 
     Only Linux has a priority for each thread; elsewhere nothing happens.
     """
-    if sys.platform == "linux":
+    if sys.platform == "linux" and hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)

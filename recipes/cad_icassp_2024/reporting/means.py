@@ -37,11 +37,14 @@ class MeanLine:
     Attributes
     ----------
     separator : str
+    index : int
+        Its place among all separators, which gives its colour and mark.
     x, mean, low, high : ndarray, shape (n_groups,)
         Where each mean is drawn, the mean, and the ends of its interval.
     """
 
     separator: str
+    index: int
     x: npt.NDArray[np.float64]
     mean: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
@@ -64,7 +67,7 @@ def mean_lines(
     rows : DataFrame
         With ``separator``, ``song`` and the columns `x` and `value`.
     separators : sequence of str
-        In the order in which they are drawn beside each other.
+        In their order; those without rows are left out.
     x : str
         Column of the position; rows of equal position are a group.
     spacing : float
@@ -77,13 +80,15 @@ def mean_lines(
     kept = rows[rows[value].notna() & rows[x].notna()]
     kept = kept.assign(group=kept[x] if bin_width is None else np.floor(kept[x] / bin_width))
     lines = []
-    for index, name in enumerate(separators):
+    shown = [name for name in separators if (kept["separator"] == name).any()]
+    for place, name in enumerate(shown):
         groups = [group for _, group in kept[kept["separator"] == name].groupby("group")]
-        beside = offset(index, len(separators), spacing)
+        beside = offset(place, len(shown), spacing)
         intervals = [mean_interval(group[value], group["song"], N_RESAMPLES) for group in groups]
         lines.append(
             MeanLine(
                 separator=name,
+                index=separators.index(name),
                 x=np.array([group[x].mean() + beside for group in groups]),
                 mean=np.array([group[value].mean() for group in groups]),
                 low=np.array([interval.low for interval in intervals]),
@@ -100,15 +105,15 @@ def offset(index: int, n_separators: int, spacing: float) -> float:
 
 def draw_mean_lines(ax: Axes, lines: Sequence[MeanLine], style: Style) -> None:
     """Draw means as marks that are joined by lines, and their intervals as whiskers."""
-    for index, line in enumerate(lines):
-        colour = style.colour(index)
+    for line in lines:
+        colour = style.colour(line.index)
         ax.vlines(line.x, line.low, line.high, color=colour, linewidth=1.6)
         ax.plot(
             line.x,
             line.mean,
             color=colour,
             linewidth=1.2,
-            marker=marker(index),
+            marker=marker(line.index),
             markersize=5.5,
             markeredgecolor=style.ground,
             markeredgewidth=0.6,

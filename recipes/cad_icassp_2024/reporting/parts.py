@@ -12,6 +12,7 @@ from recipes.cad_icassp_2024.reporting.audiograms import SEVERITIES, severity_la
 from recipes.cad_icassp_2024.reporting.figures import Plot, Style
 from recipes.cad_icassp_2024.reporting.means import (
     CI,
+    N_SPACED,
     MeanLine,
     draw_panels,
     mean_lines,
@@ -32,12 +33,16 @@ MEANINGS = (
 def parts_plots(results: Results) -> list[Plot]:
     """Return a plot of the features against hearing loss and one against clipping.
 
-    Each is left out where nothing is known of it, or all ears are in one class.
+    Each is left out where nothing is known of it, or all ears are in one class. Of many separators
+    the best are shown.
     """
     ears = results.ears()
     if not set(PARTS) <= set(ears):
         return []
     ears = ears.dropna(subset=list(PARTS))
+    if len(results.separators) > N_SPACED:
+        best = results.scores.groupby("separator")["score"].mean().nlargest(N_SPACED)
+        ears = ears[ears["separator"].isin(best.index)]
     labels = [severity_label(name) for name in SEVERITIES]
     losses = pd.Categorical(ears["severity"].map(severity_label), labels, ordered=True)
     bins = [-float("inf"), *CLIPPING_LIMITS, float("inf")]
@@ -60,12 +65,15 @@ def _parts_plot(name: str, what: str, ears: pd.DataFrame, results: Results) -> P
     lines = {
         part: mean_lines(ears, results.separators, "place", 0.14, value=part) for part in PARTS
     }
+    n_shown = ears["separator"].nunique()
+    is_all = n_shown == len(results.separators)
+    shown = "" if is_all else f", of the {n_shown} separators with the highest scores"
     ordered = ears.sort_values("level", kind="stable").astype({"level": str})
     means = " ".join(f"{part}: {means_text(ordered, 'level', part)}." for part in PARTS)
     return Plot(
         name,
         f"Parts of the score by {what}",
-        f"{MEANINGS}; {CI}. {largest_fall(ears, what)}",
+        f"{MEANINGS}{shown}; {CI}. {largest_fall(ears, what)}",
         f"Mean features of HAAQI by {what}. {means}",
         partial(_draw_parts, lines, levels, what),
     )

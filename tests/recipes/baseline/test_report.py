@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -342,6 +343,32 @@ def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
     np.testing.assert_allclose(lines(panels["Dnorm"])["hpss"][:, 1], 0.7)
     rates = {example.clipping_rate for example in find_extremes(detailed, "hpss").examples}
     assert rates == {0.0, 0.005}
+
+
+def test_many_separators_with_long_strange_names_fit_without_warnings(own_tiny, tmp_path):
+    names = [f"separator 分離 number {n}" for n in range(8)]
+    folders = [tmp_path / str(n) for n in range(8)]
+    for n, folder in enumerate(folders):
+        make_experiment(own_tiny, folder, names[n], 0.3 + 0.05 * n, seed=n, signals=False)
+    for folder in folders:
+        write_details(folder, load_results(load(own_tiny), [folder]).scores)
+    many = load_results(load(own_tiny), folders)
+    shown = [*plots.report_plots(many), *parts_plots(many)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for plot in shown:
+            plot.write_png(tmp_path / "plots")
+            assert names[7] in plot.svg()
+    by_name = {plot.name: plot for plot in shown}
+    (left_right,) = by_name["left_right"].draw(PAPER).axes
+    for name in names:
+        means = many.of(name)[["left_score", "right_score"]].mean()
+        np.testing.assert_allclose(lines(left_right)[name], [means])
+    legend = by_name["parts_severity"].draw(PAPER).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == names[2:]
+    colours = {line.get_label(): line.get_color() for line in left_right.get_lines()}
+    for handle in legend.legend_handles:
+        assert handle.get_color() == colours[handle.get_label()]
 
 
 def test_left_right_plot_shows_every_pair(results):

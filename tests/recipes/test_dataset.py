@@ -12,7 +12,7 @@ import soundfile
 import soxr
 from hydra import compose, initialize_config_dir
 
-import recipes.cad_icassp_2024.runs.config  # noqa: F401 - tells Hydra the schemas
+import recipes.cad_icassp_2024.runs.command_line  # noqa: F401 - tells Hydra the schemas
 from recipes.cad_icassp_2024.data.dataset import (
     SONG_FILES,
     DataPaths,

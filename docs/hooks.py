@@ -30,7 +30,7 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     """Fill in what a page asks for."""
     fill = {
         "readme": readme_section,
-        "file": lambda name: _without_title((ROOT / name).read_text(encoding="utf-8")),
+        "file": top_file,
         "notebook": notebook,
         "stages": lambda _: stages(),
         "rest of readme": lambda _: rest_of_readme(),
@@ -77,6 +77,13 @@ def rest_of_readme() -> str:
     asked = {mark[2] for text in texts for mark in _MARK.finditer(text) if mark[1] == "readme"}
     rest = {title: body for title, body in readme().items() if title not in asked}
     return "\n\n".join(f"## {title}\n\n{body}" for title, body in rest.items())
+
+
+def top_file(name: str) -> str:
+    """Return a file at the top of the repository; its links lead to pages, where there are any."""
+    text = _without_title((ROOT / name).read_text(encoding="utf-8"))
+    text = text.replace("](docs/pages/", "](")
+    return re.sub(r"\[([^]]*)\]\((?:recipes|clarity|config)/[^)]*\)", r"`\1`", text)
 
 
 def _without_title(text: str) -> str:

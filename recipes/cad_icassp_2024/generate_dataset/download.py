@@ -27,6 +27,7 @@ from clarity.utils.stopping import exit_code, raised_when_stopped
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset.fetching import fetch, get_json, part_of
 from recipes.cad_icassp_2024.generate_dataset.unpacking import unpack
+from recipes.cad_icassp_2024.runs import locks
 from recipes.cad_icassp_2024.runs.disk import format_bytes, require_space
 
 log = logging.getLogger(__name__)
@@ -144,16 +145,27 @@ def download(root: Path, names: Sequence[str], record_url: str = RECORD_URL) -> 
     for package in packages:
         if package not in todo:
             log.info("%s is in %s already", package.name, root)
-    if todo:
-        _require_space(root, todo)
-    for package in todo:
-        archive = package.archive(root)
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        fetch(package.url, archive, package.n_bytes, package.checksum)
-        unpack(archive, root)
-        write_json(package.note(root), {"checksum": package.checksum})
-        archive.unlink()
-        log.info("%s is in %s", package.name, root)
+    if not todo:
+        return
+    _require_space(root, todo)
+    try:
+        with locks.hold(root / DOWNLOADS / "download.lock"):
+            for package in todo:
+                _fetch_and_unpack(package, root)
+    except locks.HeldError as other:
+        raise RecipeError(
+            f"{other} is fetching data into {root}: wait until it has finished"
+        ) from None
+
+
+def _fetch_and_unpack(package: Package, root: Path) -> None:
+    """Put a package into the data set's folder, with a note that it is there."""
+    archive = package.archive(root)
+    fetch(package.url, archive, package.n_bytes, package.checksum)
+    unpack(archive, root)
+    write_json(package.note(root), {"checksum": package.checksum})
+    archive.unlink()
+    log.info("%s is in %s", package.name, root)
 
 
 def _require_space(root: Path, todo: Sequence[Package]) -> None:

@@ -6,21 +6,19 @@ Each function gives what a plain loop gives, in the same order; only the waiting
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from clarity.utils.threads import lower_thread_priority
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # How much music is worked on side by side, if there are cores enough.
 MUSIC_SIDE_BY_SIDE_S = 480
-
-LOWEST_PRIORITY = 19  # setpriority(2)
 
 
 def n_side_by_side(n_cores: int, longest_s: float) -> int:
@@ -84,8 +82,8 @@ def overlap_stages(
     if not items:
         return
     with (
-        _threads(1, cancel, _lower_priority) as reader,
-        _threads(1, cancel, _lower_priority) as last,
+        _threads(1, cancel, lower_thread_priority) as reader,
+        _threads(1, cancel, lower_thread_priority) as last,
     ):
         finishing: Future[None] | None = None
         following = chain(items[0])
@@ -156,13 +154,6 @@ def _threads(
         pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
         raise
     pool.shutdown()
-
-
-def _lower_priority() -> None:
-    """Take the lowest priority for this thread and those it starts; only Linux has one for each."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 class SharedCache(Generic[Result]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import socket
@@ -17,6 +18,7 @@ import pytest
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset import download as module, fetching
 from recipes.cad_icassp_2024.generate_dataset.download import download, main
+from recipes.cad_icassp_2024.runs import locks
 from tests.recipes.generate_dataset.record_server import RecordServer, make_archive, serving
 
 CORE = "cad_icassp_2024_core.v1.1.tgz"
@@ -55,10 +57,8 @@ def test_packages_are_unpacked_over_one_folder_and_fetched_once(server, tmp_path
     download(tmp_path, ["core", "validation"], server.url)
     assert contents(tmp_path) == EXPECTED
     assert server.asked == [(CORE, 0), (VALIDATION, 0)]
-    assert {path.name for path in (tmp_path / "downloads").iterdir()} == {
-        f"{CORE}.json",
-        f"{VALIDATION}.json",
-    }
+    names = {path.name for path in (tmp_path / "downloads").glob("*.t*")}
+    assert names == {f"{CORE}.json", f"{VALIDATION}.json"}
     download(tmp_path, ["validation", "core"], server.url)
     assert len(server.asked) == 2
     assert f"core is in {tmp_path} already" in caplog.text
@@ -110,7 +110,8 @@ def test_a_wrong_checksum_is_said_and_nothing_is_unpacked(server, tmp_path):
     server.checksums[CORE] = f"md5:{'0' * 32}"
     with pytest.raises(RecipeError, match=f"another checksum than the record says .md5:{'0' * 32}"):
         download(tmp_path, ["core"], server.url)
-    assert [path.name for path in tmp_path.rglob("*")] == ["downloads"]
+    assert contents(tmp_path) == {}
+    assert not list(tmp_path.rglob("*.tgz*"))
 
 
 def test_a_file_that_the_server_has_lost(server, tmp_path):
@@ -169,6 +170,16 @@ def test_a_damaged_archive_is_named(tmp_path, server):
     ):
         download(tmp_path, ["validation"], bad.url)
     assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_a_second_process_on_the_same_folder_is_refused(server, tmp_path):
+    with (
+        locks.hold(tmp_path / "downloads" / "download.lock"),
+        pytest.raises(RecipeError, match=rf"process {os.getpid()} on .* is fetching data into"),
+    ):
+        download(tmp_path, ["core"], server.url)
+    assert server.asked == []
+    download(tmp_path, ["core"], server.url)
 
 
 def test_names_that_the_record_does_not_have(server, tmp_path):

@@ -19,15 +19,17 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 
+SEPARATORS := hpss,oracle,passthrough
 DEMO := path.root=demo/cadenza_data 'path.exp_folder=demo/exp/$${separator.model}' \
 	hydra.sweep.dir=demo/sweeps
 
-demo: $(READY) ## make demo data, enhance and score it with two separators, write a report
+demo: $(READY) ## make demo data, enhance and score it with three separators, write a report
 	$(BIN)/python -m recipes.cad_icassp_2024.generate_dataset.make_demo_data --root demo/cadenza_data
-	$(BIN)/python -m $(BASELINE).enhance -m separator=hpss,oracle $(DEMO)
-	$(BIN)/python -m $(BASELINE).evaluate -m separator=hpss,oracle $(DEMO)
+	$(BIN)/python -m $(BASELINE).enhance -m separator=$(SEPARATORS) $(DEMO)
+	$(BIN)/python -m $(BASELINE).evaluate -m separator=$(SEPARATORS) $(DEMO)
 	$(BIN)/python -m $(BASELINE).report path.root=demo/cadenza_data report.audio=true \
-		'report.folders=[demo/exp/hpss,demo/exp/oracle]' report.output=demo/report.html
+		'report.folders=[demo/exp/hpss,demo/exp/oracle,demo/exp/passthrough]' \
+		report.output=demo/report.html
 
 test: $(READY) ## run the tests (minutes); what is skipped, and why, stands at the end
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -28,7 +28,7 @@ class Mixture:
     sample_rate : int
         Samples per second.
     stem_files : Mapping of str to Path, optional
-        Where the true stems lie, for the oracle; empty when they are not known.
+        Where the true stems are, for the oracle; empty when they are not known.
 
     Raises
     ------
@@ -56,7 +56,12 @@ class Mixture:
 
 
 class Separator(Protocol):
-    """Anything that splits a mixture into named stems."""
+    """Anything that splits a mixture into named stems.
+
+    Two more members are read where a separator has them: `fingerprint()` returns a text that is
+    another one for other stems (see `clarity.separation.fingerprint`), and `needs_true_stems` is
+    true for one that reads the mixture's `stem_files`.
+    """
 
     sources: tuple[str, ...]
 
@@ -75,3 +80,8 @@ class Separator(Protocol):
             channels and the sample rate of the mixture.
         """
         ...
+
+
+def needs_true_stems(separator: object) -> bool:
+    """Whether a separator reads the true stems of a mixture, as the oracle does."""
+    return bool(getattr(separator, "needs_true_stems", False))

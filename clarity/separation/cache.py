@@ -42,13 +42,13 @@ class CachedSeparator:
     Parameters
     ----------
     separator : Separator
-        Gives the stems that are not in the cache. They must depend on the mixture's signal and
-        rate alone, so that an oracle cannot be cached.
+        Gives the stems that are not in the cache. It gets the mixture's signal and rate alone, for
+        these make up the name of an entry; so an oracle cannot be cached.
     cache_dir : Path
         Where the stems are kept; made when it is not there.
     key : str
         Identifies the separator and its settings: the same key must mean the same stems. See
-        `SegmentedSeparator.fingerprint`.
+        `clarity.separation.fingerprint`.
     """
 
     def __init__(self, separator: Separator, cache_dir: Path | str, key: str) -> None:
@@ -77,7 +77,7 @@ class CachedSeparator:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.warning("The cached stems in %s are damaged (%s); made anew", entry, error)
                 shutil.rmtree(entry, ignore_errors=True)
-        stems = self.separator.separate(mixture)
+        stems = self.separator.separate(Mixture(mixture.signal, mixture.sample_rate))
         self._write(entry, stems, mixture.sample_rate)
         return stems
 

@@ -23,6 +23,8 @@ class OracleSeparator:
         The stems to read.
     """
 
+    needs_true_stems = True
+
     def __init__(self, sources: Sequence[str] = VDBO) -> None:
         self.sources = tuple(sources)
 
@@ -57,7 +59,7 @@ class OracleSeparator:
             path = Path(mixture.stem_files[name])
         except KeyError:
             raise ValueError(
-                f"the oracle needs the true stems, and nobody said where {name!r} lies"
+                f"the oracle needs the true stems, and no file is known for {name!r}"
             ) from None
         if not path.is_file():
             raise FileNotFoundError(f"the oracle needs the true stem {path}, which is not there")

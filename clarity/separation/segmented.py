@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from clarity.separation.base import Mixture, Stems
 from clarity.separation.devices import select_device
+from clarity.separation.fingerprint import fingerprint
 from clarity.separation.segments import MIN_SEGMENT_S, overlap_add, plan_segments
-from clarity.separation.weights import fingerprint
 from clarity.utils.memory import blocks
 from clarity.utils.signal_processing import resample
 

@@ -1,11 +1,9 @@
-"""Pretrained weights: where they lie, how they are fetched and checked, what identifies a model."""
+"""Pretrained weights: where they are, how they are fetched, checked and loaded."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
-import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,46 +212,3 @@ def _first_lines(message: str) -> str:
     """Shorten torch's list of mismatched tensors to its first entry."""
     lines = [line.strip() for line in message.splitlines()[1:]]
     return lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else "")
-
-
-def fingerprint(module: torch.nn.Module) -> str:
-    """Identify a model: its code, its settings and its weights.
-
-    Two modules with the same fingerprint give the same output. The digest covers the class and its
-    source, the plain attributes of every submodule (numbers, strings and tuples or lists of them,
-    the constructor's arguments as a rule) and all tensors of the state dict. Functions which the
-    class calls from elsewhere are not covered.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The model.
-
-    Returns
-    -------
-    str
-        SHA-256 in 64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    with contextlib.suppress(OSError, TypeError):  # a class typed into a console has no source
-        digest.update(inspect.getsource(type(module)).encode())
-    for name, child in module.named_modules():
-        settings = {
-            key: value
-            for key, value in sorted(vars(child).items())
-            if key != "training" and not key.startswith("_") and _is_plain(value)
-        }
-        digest.update(
-            f"{name}:{type(child).__module__}.{type(child).__qualname__}:{settings}".encode()
-        )
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _is_plain(value: object) -> bool:
-    """Tell whether a value's text says all about it."""
-    if isinstance(value, (tuple, list)):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))

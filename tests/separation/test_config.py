@@ -10,9 +10,10 @@ from clarity.separation.base import VDBO
 from clarity.separation.hdemucs import HDEMUCS_SOURCES
 from clarity.separation.hpss import HarmonicPercussive
 from clarity.separation.oracle import OracleSeparator
+from clarity.separation.passthrough import PassthroughSeparator
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "separator"
-NAMES = ["demucs", "hpss", "masknet", "openunmix", "oracle"]
+NAMES = ["demucs", "ensemble", "hpss", "masknet", "openunmix", "oracle", "passthrough"]
 
 
 def load(name):
@@ -30,12 +31,12 @@ def test_each_names_itself_and_the_four_stems(name):
     config = load(name)
     assert config.model == name
     assert sorted(config.sources) == sorted(VDBO)
-    assert config.sample_rate == 44100
+    assert config.get("sample_rate", 44100) == 44100
 
 
 def test_the_order_of_the_stems_is_the_models():
     assert tuple(load("demucs").sources) == HDEMUCS_SOURCES
-    for name in ("openunmix", "hpss", "oracle"):
+    for name in ("openunmix", "hpss", "oracle", "passthrough", "ensemble"):
         assert tuple(load(name).sources) == VDBO
 
 
@@ -45,6 +46,7 @@ def test_only_hdemucs_wants_a_standardised_signal():
 
 def test_their_modules_can_be_made():
     assert isinstance(instantiate(load("oracle").module), OracleSeparator)
+    assert isinstance(instantiate(load("passthrough").module), PassthroughSeparator)
     assert isinstance(instantiate(load("hpss").module), HarmonicPercussive)
     for name in ("demucs", "openunmix"):
         module = load(name).module

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from hydra.errors import InstantiationException
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
-from clarity.separation.base import Mixture, Separator, Stems
+from clarity.separation.base import Separator, needs_true_stems
 from clarity.separation.cache import CachedSeparator
-from clarity.separation.oracle import OracleSeparator
+from clarity.separation.checked import CheckedSeparator
+from clarity.separation.ensemble import EnsembleSeparator, OnDemandSeparator, shares
+from clarity.separation.fingerprint import fingerprint
 from clarity.separation.segmented import SegmentedSeparator
-from recipes.cad_icassp_2024.data.content import digest_of, digest_of_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import SeparatorConfig
 
 
 class BuiltSeparator(NamedTuple):
-    """A separator, and a hash of what it is and of the arguments it was made with."""
+    """A separator, and a hash of its weights, its settings and all that it was made with."""
 
     separator: Separator
     fingerprint: str
@@ -35,11 +41,13 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     ----------
     settings : SeparatorConfig
         Its `module` names a torch module, (batch, channels, time) to (batch, sources, channels,
-        time), or an object with `sources` and a method `separate` of its own.
+        time), or an object with a method `separate` of its own. With `members`, it is the weighted
+        mean of other separators instead.
 
     Returns
     -------
     BuiltSeparator
+        Its stems are checked and, if so configured, kept on disk.
 
     Raises
     ------
@@ -48,17 +56,76 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     """
     if settings.cache_dir is not None:
         _require_writable(Path(settings.cache_dir))
-    _as_separator(torch.nn.Identity(), settings)  # refuses settings before weights are loaded
-    separator = _as_separator(_instantiate(settings), settings)
-    fingerprint = _fingerprint(separator, settings)
-    if settings.cache_dir is not None and isinstance(separator, SegmentedSeparator):
-        separator = CachedSeparator(separator, Path(settings.cache_dir), fingerprint)
-    return BuiltSeparator(separator, fingerprint)
+    return _build_ensemble(settings) if settings.members else _build_one(settings)
 
 
 def files_needed(separator: Separator) -> tuple[str, ...]:
     """Return which files of a song a separator needs."""
-    return SONG_FILES if isinstance(separator, OracleSeparator) else (MIXTURE,)
+    return SONG_FILES if needs_true_stems(separator) else (MIXTURE,)
+
+
+def _build_one(settings: SeparatorConfig, *, on_demand: bool = False) -> BuiltSeparator:
+    _as_separator(torch.nn.Identity(), settings)  # refuses settings before weights are loaded
+    separator = _make(settings)
+    checkpoint = settings.checkpoint
+    if checkpoint is not None and not Path(checkpoint).expanduser().exists():
+        raise RecipeError(f"separator.checkpoint={checkpoint}: no such file or folder")
+    arguments = {"module": settings.module, "checkpoint": checkpoint}
+    identity = fingerprint(separator, arguments)
+    reads_stems = needs_true_stems(separator)
+    if on_demand and not reads_stems:
+        separator = OnDemandSeparator(lambda: _make(settings), settings.sources)
+    separator = CheckedSeparator(separator, settings.sources, f"the separator {settings.model!r}")
+    if settings.cache_dir is not None and not reads_stems:
+        separator = CachedSeparator(separator, Path(settings.cache_dir), identity)
+    return BuiltSeparator(separator, identity)
+
+
+def _build_ensemble(settings: SeparatorConfig) -> BuiltSeparator:
+    try:  # before models are loaded
+        weights = shares(settings.weights, len(settings.members), settings.sources)
+    except ValueError as error:
+        raise RecipeError(f"separator.weights={settings.weights}: {error}") from error
+    members = [
+        _build_one(_member_settings(name, settings), on_demand=settings.one_model_at_a_time)
+        for name in settings.members
+    ]
+    ensemble = EnsembleSeparator(
+        [member.separator for member in members], settings.sources, settings.weights
+    )
+    arguments = {
+        "members": [member.fingerprint for member in members],
+        "weights": {name: share.tolist() for name, share in weights.items()},
+    }
+    return BuiltSeparator(ensemble, fingerprint(ensemble, arguments))
+
+
+def _member_settings(name: str, ensemble: SeparatorConfig) -> SeparatorConfig:
+    """Compose the configuration of a member; where and how fast it works is as for the ensemble."""
+    given = HydraConfig.get().overrides.hydra if HydraConfig.initialized() else []
+    search_path = [override for override in given if override.startswith("hydra.searchpath")]
+    overrides = [f"separator={name}", *search_path]
+    try:
+        if GlobalHydra.instance().is_initialized():  # which knows of --config-dir as well
+            composed = compose("config", overrides)
+        else:
+            with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+                composed = compose("config", overrides)
+    except HydraException as error:
+        raise RecipeError(f"separator.members: {name!r} has no configuration: {error}") from error
+    settings: Any = OmegaConf.to_object(composed.separator)
+    problems = list(settings.problems())
+    if settings.members:
+        problems.append("an ensemble cannot be a member of another one")
+    if problems:
+        raise RecipeError(f"separator.members: {name!r} is not usable: {'; '.join(problems)}")
+    return dataclasses.replace(
+        settings,
+        device=ensemble.device,
+        batch_size=ensemble.batch_size,
+        mixed_precision=ensemble.mixed_precision,
+        cache_dir=ensemble.cache_dir,
+    )
 
 
 def _require_writable(folder: Path) -> None:
@@ -71,24 +138,24 @@ def _require_writable(folder: Path) -> None:
         ) from error
 
 
-def _instantiate(settings: SeparatorConfig) -> Any:
+def _make(settings: SeparatorConfig) -> Any:
+    """Make the module, and a separator of it."""
     try:
-        return instantiate(settings.module)
+        return _as_separator(instantiate(settings.module), settings)
     except InstantiationException as error:
         reason = error.__cause__ or error
         raise RecipeError(f"cannot make the separator {settings.model!r}: {reason}") from error
-    except SystemExit as stop:
+    except SystemExit as error:
         raise RecipeError(
             f"cannot make the separator {settings.model!r}: its module ended the program "
-            f"(sys.exit({stop.code!r}))"
-        ) from stop
+            f"(sys.exit({error.code!r}))"
+        ) from error
 
 
 def _as_separator(module: Any, settings: SeparatorConfig) -> Any:
     if not isinstance(module, torch.nn.Module):
         if callable(getattr(module, "separate", None)):
-            own = type(module).__module__.startswith("clarity.")
-            return module if own else CheckedSeparator(module, settings)
+            return module
         raise RecipeError(
             f"separator.module of {settings.model!r} gives a {type(module).__name__}: it must give "
             "a torch.nn.Module, or an object with a method separate(mixture)"
@@ -107,63 +174,3 @@ def _as_separator(module: Any, settings: SeparatorConfig) -> Any:
         )
     except ValueError as error:
         raise RecipeError(f"separator {settings.model!r}: {error}") from error
-
-
-class CheckedSeparator:
-    """A separator of somebody's own whose stems are looked at, as those of torch modules are.
-
-    Parameters
-    ----------
-    module : Separator
-        An object with a method ``separate``.
-    settings : SeparatorConfig
-        Its name, and the stems that it is to give.
-    """
-
-    def __init__(self, module: Any, settings: SeparatorConfig) -> None:
-        self.module = module
-        self.sources = tuple(settings.sources)
-        self._name = settings.model
-
-    def separate(self, mixture: Mixture) -> Stems:
-        """Return the stems; ValueError where there is one too few, or of another shape, or NaN."""
-        stems = self.module.separate(mixture)
-        missing = [name for name in self.sources if name not in stems]
-        if missing:
-            raise ValueError(f"separator {self._name!r} gives no {', '.join(missing)}")
-        for name in self.sources:
-            stem = np.asarray(stems[name])
-            if stem.shape != mixture.signal.shape:
-                raise ValueError(
-                    f"separator {self._name!r} gives {name} the shape {stem.shape}, but the "
-                    f"mixture has {mixture.signal.shape} (samples, channels)"
-                )
-            if not np.isfinite(stem).all():
-                raise ValueError(f"separator {self._name!r} gives NaN or infinity in {name}")
-        return {name: np.asarray(stems[name]) for name in self.sources}
-
-
-def _fingerprint(separator: Any, settings: SeparatorConfig) -> str:
-    """Hash a separator: its own fingerprint or its name, its arguments, its file of weights.
-
-    Weights of a module that is no part of this project may be in no state dict, as those of an ONNX
-    session are not; so their file counts as well.
-    """
-    module = getattr(separator, "module", separator)
-    own = getattr(module, "fingerprint", None)
-    parts = [f"{type(module).__module__}.{type(module).__qualname__}"]
-    parts += [str(own())] if callable(own) else []
-    parts += [separator.fingerprint()] if isinstance(separator, SegmentedSeparator) else []
-    arguments = {name: settings.module[name] for name in settings.module if name != "checkpoint"}
-    foreign = not str(arguments["_target_"]).startswith("clarity.")
-    if settings.checkpoint is not None and foreign and not callable(own):
-        parts.append(_digest_of_weights(Path(settings.checkpoint).expanduser()))
-    return digest_of([*parts, arguments])
-
-
-def _digest_of_weights(path: Path) -> str:
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    try:
-        return digest_of([[file.name, digest_of_file(file)] for file in files])
-    except OSError as error:
-        raise RecipeError(f"separator.checkpoint={path}: {error.strerror}") from error

@@ -145,7 +145,7 @@ def register_help(
     keys = "\n".join(f"  {row.key:<{width}}  {row.text} [{row.default}]" for row in rows)
     examples = "\n".join(f"  {line}" for line in examples)
     groups = (
-        "separator=NAME takes config/separator/NAME.yaml (demucs, openunmix, hpss, oracle);\n"
+        "separator=NAME takes config/separator/NAME.yaml (demucs, openunmix, hpss, oracle, ...);\n"
         "-m runs a sweep: -m separator=demucs,openunmix. "
     )
     text = (

@@ -93,10 +93,15 @@ class SeparatorConfig:
         None, "own weights: a file (demucs), a folder (openunmix)"
     )
     cache_dir: str | None = config_field(None, "folder to keep stems in, for runs with other gains")
+    members: list[str] = config_field([], "separators whose weighted mean this one is (ensemble)")
+    weights: Any = config_field(None, "weight of each member, for all stems or a list for each")
+    one_model_at_a_time: bool = config_field(False, "load a member for each mixture (less memory)")
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong; the separator itself checks its settings when it is built."""
-        if "_target_" not in self.module:
+        if self.members and self.module:
+            yield "separator.members and separator.module: a separator has one of them"
+        if not self.members and "_target_" not in self.module:
             yield (
                 "separator.module has no _target_: name the class or function that makes the "
                 f"separator {self.model!r}, as package.module.Name"

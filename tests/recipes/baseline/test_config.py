@@ -57,7 +57,10 @@ def test_the_split_switches_every_file_name_at_once():
 
 def test_each_separator_has_a_folder_of_its_own_unless_one_is_given():
     names = {file.stem for file in (CONFIG_DIR / "separator").glob("*.yaml")}
-    assert names == {"demucs", "openunmix", "hpss", "oracle", "masknet"}
+    assert names == {
+        *("demucs", "openunmix", "hpss", "oracle", "masknet"),
+        *("passthrough", "ensemble"),
+    }
     for name in names:
         config = config_of("path.root=/data", f"separator={name}")
         assert config.separator.model == name

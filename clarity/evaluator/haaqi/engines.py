@@ -1,8 +1,8 @@
 """The two ways to compute the ear: as the model is defined, and by compiled kernels.
 
 Both give the same numbers. `ReferenceEngine` runs the functions of `ear_model`; `CompiledEngine` is
-some thirty times faster, takes a tenth of the memory, and computes what HAAQI prescribes only: both
-signals heard by one ear, in segments of 16 ms.
+some twenty times faster on two cores, needs little memory for long signals, and computes what HAAQI
+prescribes only: both signals heard with one loss, in segments of 16 ms.
 """
 
 from __future__ import annotations

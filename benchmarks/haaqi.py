@@ -1,11 +1,13 @@
 """Time and memory of HAAQI, this project's and the peer's, on the same signals in one run.
 
-    python benchmarks/haaqi.py --peer PYTHON
+    python benchmarks/haaqi.py --peer PYTHON --before FOLDER
 
-PYTHON is the interpreter of an environment with pyclarity. Every measurement is a process of its
-own: it scores a second of noise first (so that nothing is compiled while the clock runs), then the
-signals once, and reports the seconds, its peak memory and the score. Project and peer take turns.
-Without --peer only this project is measured.
+PYTHON is the interpreter of an environment with pyclarity, FOLDER another checkout of this project,
+such as that of a release. Every measurement is a process of its own: it scores a second of noise
+first (so that nothing is compiled while the clock runs), then the signals once, and reports the
+seconds, its peak memory and the score. All take turns. Without options only this project is
+measured. Last comes a table of the engine's stages beside the shortest times measured for each
+in C, on two cores of an AVX-512 Xeon.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import haaqi_stages
 import numpy as np
 import soundfile
 import soxr
 
+ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_RATE_HZ = 24000
 N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -32,6 +36,11 @@ N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
 WORKER = """
 import json, logging, pathlib, resource, sys, time
 started = time.perf_counter()
+import importlib.util
+import clarity
+is_peer = importlib.util.find_spec("clarity.evaluator.haspi") is not None
+if is_peer != (sys.argv[2] == "peer"):
+    sys.exit(f"{sys.argv[2]}: {clarity.__path__[0]} is {'' if is_peer else 'not '}pyClarity's")
 import numpy as np
 from clarity.evaluator.haaqi.haaqi import haaqi_v1
 from clarity.utils.audiogram import Audiogram
@@ -99,30 +108,42 @@ def processed(x: np.ndarray) -> np.ndarray:
     return np.clip(x, -limit, limit) + hiss
 
 
-def measure(python: str, signals: Path, n_threads: int) -> Measurement:
-    """Score the signals in a process of its own."""
-    environment = dict(os.environ)
-    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        environment[name] = str(n_threads)
-    run = subprocess.run(
-        [python, "-c", WORKER, str(signals)],
-        cwd=signals.parent,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return Measurement(*json.loads(run.stdout.splitlines()[-1]))
+@dataclass(frozen=True)
+class Candidate:
+    """An interpreter, and the checkout that it imports (None: what is installed)."""
+
+    name: str
+    python: str
+    checkout: Path | None
+
+    def measure(self, signals: Path, n_threads: int) -> Measurement:
+        """Score the signals in a process of its own."""
+        threads = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        environment = {**os.environ, **dict.fromkeys(threads, str(n_threads))}
+        environment.pop("PYTHONPATH", None)  # would put this project into the peer's place
+        if self.checkout is not None:
+            environment["PYTHONPATH"] = str(self.checkout.resolve())
+        run = subprocess.run(
+            [self.python, "-c", WORKER, str(signals), self.name],
+            cwd=signals.parent,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if run.returncode != 0:
+            sys.exit(f"{self.name} could not be measured with {self.python}")
+        return Measurement(*json.loads(run.stdout.splitlines()[-1]))
 
 
 def compare(
-    python_by_name: dict[str, str], signals: Path, n_threads: int, repeats: int
+    candidates: list[Candidate], signals: Path, n_threads: int, repeats: int
 ) -> dict[str, list[Measurement]]:
     """Measure in turn."""
-    results: dict[str, list[Measurement]] = {name: [] for name in python_by_name}
+    results: dict[str, list[Measurement]] = {candidate.name: [] for candidate in candidates}
     for _ in range(repeats):
-        for name, python in python_by_name.items():
-            results[name].append(measure(python, signals, n_threads))
+        for candidate in candidates:
+            results[candidate.name].append(candidate.measure(signals, n_threads))
     return results
 
 
@@ -137,13 +158,13 @@ def report(seconds: float, n_threads: int, results: dict[str, list[Measurement]]
         line += f"  {median[name]:9.2f} s {memory:7.0f} MB"
         if name == "project":
             line += f" {max(run.ready_seconds for run in runs):6.1f} s"
-    if "peer" in results:
+    for name in list(results)[1:]:
         difference = max(
             abs(a - b)
-            for ours, theirs in zip(results["project"], results["peer"], strict=True)
+            for ours, theirs in zip(results["project"], results[name], strict=True)
             for a, b in zip(ours.values, theirs.values, strict=True)
         )
-        line += f"  {median['peer'] / median['project']:6.1f} x  {difference:.1e}"
+        line += f"  {name} {median[name] / median['project']:.2f} x, {difference:.1e}"
     print(line, flush=True)
 
 
@@ -161,18 +182,21 @@ def main() -> None:
     """Print a table: with the peer up to a minute, alone beyond."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", metavar="PYTHON", help="interpreter with pyclarity")
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="checkout to compare with")
     parser.add_argument("--signal", type=Path, help="music file; default: made from a seed")
     parser.add_argument("--seconds", type=float, nargs="+", default=[10, 30, 60])
     parser.add_argument("--seconds-alone", type=float, nargs="*", default=[240, 480])
     parser.add_argument("--repeats", type=int, default=3, help="runs of each (default 3)")
     options = parser.parse_args()
-    pythons = {"project": sys.executable}
+    candidates = [Candidate("project", sys.executable, ROOT)]
+    if options.before:
+        candidates.append(Candidate("before", sys.executable, options.before))
     if options.peer:
-        pythons["peer"] = options.peer
+        candidates.append(Candidate("peer", options.peer, None))
     print(machine())
+    heads = [f"{candidate.name:>11}   memory" for candidate in candidates]
     print(
-        "  audio threads      project   memory  ready"
-        + ("         peer    memory   ratio  difference" if options.peer else "")
+        "  audio threads" + "   ".join((heads[0] + "  ready", *heads[1:])) + "   slower, difference"
     )
     with tempfile.TemporaryDirectory() as folder:
         signals = Path(folder) / "signals.npy"
@@ -180,10 +204,11 @@ def main() -> None:
             n = int(seconds * SAMPLE_RATE_HZ)
             x = load_music(options.signal, n) if options.signal else music(n)
             np.save(signals, np.stack((x, processed(x))))
-            alone = seconds in options.seconds_alone
-            measured = {"project": pythons["project"]} if alone else pythons
+            chosen = candidates[:1] if seconds in options.seconds_alone else candidates
             for n_threads in sorted({1, N_CORES}):
-                report(seconds, n_threads, compare(measured, signals, n_threads, options.repeats))
+                report(seconds, n_threads, compare(chosen, signals, n_threads, options.repeats))
+    print()
+    haaqi_stages.main()
 
 
 if __name__ == "__main__":

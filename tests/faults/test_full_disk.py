@@ -86,7 +86,7 @@ def test_a_disk_too_small_for_the_scores_is_refused_beforehand(
     copy_signals(snippets.exp, exp)
     small_disk.fill(leave_bytes=4 * 4096)
     output = refused(runner, "evaluate", f"path.exp_folder={exp}")
-    assert "the scores of 48 pairs will take up to 12.3 kB" in output
+    assert "the scores of 48 pairs will take up to 49.2 kB" in output
     assert not (exp / "scores.csv").exists()
     small_disk.filler.unlink()
     runner.run("evaluate", f"path.exp_folder={exp}")
@@ -108,7 +108,7 @@ def test_a_disk_that_fills_up_stops_evaluation(
     assert running.returncode == 1
     output = runner.output()
     assert has_one_message(output), output
-    assert "scores.csv: the disk is full: free some space" in output
+    assert "the disk is full: free some space" in output
     assert not temporary_files(exp)
     scores = (exp / "scores.csv").read_bytes()
     assert 2 <= n_scores(exp) < 48

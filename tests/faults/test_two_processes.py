@@ -82,8 +82,8 @@ def test_the_lock_of_a_dead_process_does_not_block(snippets: Undisturbed, script
         start_and_freeze(running, script, exp)
         running.kill()
         running.wait()
-    lock = exp / "locks" / f"{script}.lock"
-    assert str(running.pid) in lock.read_text()
+    holder = exp / "locks" / f"{script}.holder"
+    assert str(running.pid) in holder.read_text()
     runner.run(script, f"path.exp_folder={exp}")
     assert_same_end(exp, snippets, script)
 

@@ -15,7 +15,7 @@ from clarity.utils.flac_encoder import FlacEncoder
 from clarity.utils.signal_processing import clip_signal, resample_blocks, to_16bit
 from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.config import Config
+from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
@@ -197,8 +197,14 @@ def mixture_durations_s(dataset: Dataset, pairs: Iterable[Pair]) -> dict[str, fl
     }
 
 
-def signal_problems(run: Run, pairs: Sequence[Pair]) -> dict[str, str]:
-    """Return what is wrong with the enhanced signals of pairs, by the pair's id."""
+def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs whose enhanced signals are there and readable.
+
+    Raises
+    ------
+    RecipeError
+        With ``on_error=stop``: a list of all signals that are not.
+    """
     durations_s = mixture_durations_s(run.dataset, pairs)
     problems = {}
     for pair in pairs:
@@ -208,7 +214,13 @@ def signal_problems(run: Run, pairs: Sequence[Pair]) -> dict[str, str]:
         )
         if problem is not None:
             problems[pair.id] = f"{path}: {problem}"
-    return problems
+    if problems and run.config.on_error is OnError.stop:
+        raise RecipeError(
+            f"{len(problems)} of {len(pairs)} enhanced signals are not usable:"
+            f"{shortened(list(problems.values()))}\nRun enhance.py with the same path.exp_folder "
+            "first, which makes them, or put the signals there"
+        )
+    return run.without(problems, pairs)
 
 
 def _header_problem(path: Path) -> str | None:

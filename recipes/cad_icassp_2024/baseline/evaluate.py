@@ -19,7 +19,7 @@ from clarity.evaluator.haaqi import HaaqiResult, evaluate_haaqi
 from clarity.utils.audiogram import Audiogram
 from clarity.utils.flac_encoder import read_flac_signal
 from clarity.utils.signal_processing import compute_rms, resample
-from recipes.cad_icassp_2024.baseline.enhanced_signals import mixture_durations_s, signal_problems
+from recipes.cad_icassp_2024.baseline.enhanced_signals import mixture_durations_s, with_signals
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.score_rows import score_row, scores_text
@@ -35,12 +35,12 @@ from recipes.cad_icassp_2024.pyclarity import (
     set_song_seed,
 )
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
-from recipes.cad_icassp_2024.runs.config import Config, OnError
+from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side
 from recipes.cad_icassp_2024.runs.progress import progress
-from recipes.cad_icassp_2024.runs.run import Run, open_run, shortened
+from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.score_table import ScoreTable
 from recipes.cad_icassp_2024.runs.scores import Row, log_summary
 from recipes.cad_icassp_2024.runs.settings import evaluate_settings, metadata_settings
@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 PRESENTATION_LEVEL_DB_SPL = 65.0
 
 # What a row of scores, its details and its record take on the disk at most, unless names are long.
-ROW_BYTES = 2048
+ROW_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
         When the data, the settings or the disk do not allow it, or when pairs failed.
     """
     with open_run("evaluate", config) as run:
-        usable = _with_signals(run, run.with_music(run.pairs, SONG_FILES))
+        usable = with_signals(run, run.with_music(run.pairs, SONG_FILES))
         what = f"the scores of {len(usable)} pairs"
         folder, n_bytes = run.experiment.folder, len(usable) * ROW_BYTES
         require_space(folder, n_bytes, what, "choose another path.exp_folder")
@@ -178,18 +178,6 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
         finally:
             scores.close()
         log_summary(scores.path)
-
-
-def _with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs whose enhanced signals are there and readable; list all that are not."""
-    problems = signal_problems(run, pairs)
-    if problems and run.config.on_error is OnError.stop:
-        raise RecipeError(
-            f"{len(problems)} of {len(pairs)} enhanced signals are not usable:"
-            f"{shortened(list(problems.values()))}\nRun enhance.py with the same path.exp_folder "
-            "first, which makes them, or put the signals there"
-        )
-    return run.without(problems, pairs)
 
 
 @command_line(

@@ -106,6 +106,7 @@ def adapted(command: str, root: Path) -> str:
     command = command.replace("demucs,openunmix,hpss", "hpss,oracle")
     command = command.replace("exp/demucs,exp/openunmix,exp/hpss", "exp/hpss,exp/oracle")
     command = command.replace("exp/demucs", "exp/hpss")
+    command = command.replace("[demucs,openunmix]", "[hpss,passthrough]")
     for script in re.findall(r"\w+\.py", command):
         (path,) = (ROOT / "recipes").rglob(script)
         command = command.replace(script, str(path))

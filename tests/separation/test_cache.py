@@ -70,6 +70,16 @@ def test_the_memory_layout_of_a_mixture_does_not_matter(tmp_path, mixture):
     assert separator.n_calls == 1
 
 
+def test_the_separator_sees_nothing_that_its_entry_is_not_named_by(tmp_path, mixture):
+    class Peeking(Counting):
+        def separate(self, mixture):
+            assert not mixture.stem_files
+            return super().separate(mixture)
+
+    with_files = Mixture(mixture.signal, mixture.sample_rate, {"vocals": tmp_path / "v.wav"})
+    CachedSeparator(Peeking(), tmp_path, "key").separate(with_files)
+
+
 def cut(entry):
     path = entry / "bass.wav"
     path.write_bytes(path.read_bytes()[:-8])

@@ -125,11 +125,12 @@ def test_scores_of_a_signal_that_is_the_same_everywhere_are_the_peers(tiny, plug
         assert ours == pytest.approx(theirs, abs=1e-8)
 
 
-def test_a_stopped_run_goes_on_to_the_same_file(experiment, tiny, plugin):
+@pytest.mark.parametrize("end", [25, -4, -2])  # in a name, in the last number, before the line end
+def test_a_stopped_run_goes_on_to_the_same_file(experiment, tiny, plugin, end):
     path = experiment / "scores.csv"
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:4]) + lines[4][:25])  # cut off in the fourth row
+    path.write_bytes(b"".join(lines[:4]) + lines[4][:end])  # cut off in the fourth row
     run_calculate_aq(make_config(plugin, tiny.root, f"path.exp_folder={experiment}"))
     assert path.read_bytes() == whole
 

@@ -47,7 +47,7 @@ class Compressor:
     Attributes
     ----------
     attack, release : float
-        Share of the way to its target that the gain goes in a sample.
+        Share of the way to its target that the gain goes per sample.
     win_len : int
         Window of the level in samples.
 

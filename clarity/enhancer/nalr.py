@@ -34,7 +34,7 @@ def insertion_gain_db(audiogram: Audiogram) -> npt.NDArray[np.float64]:
 
     With the levels H in dB HL and S = H(500) + H(1000) + H(2000), the gain at f is
     X + 0.31 H(f) + k(f), and never below 0 dB. X is 0.05 S up to S = 180 dB and grows by 0.116
-    a dB above it; k(f) shapes the average spectrum of speech.
+    per dB above it; k(f) shapes the average spectrum of speech.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class NALR:
     Raises
     ------
     ValueError
-        When the order lies outside 1 to `MAX_NFIR` or the rate is not above 0 Hz.
+        When the order is outside 1 to `MAX_NFIR` or the rate is not above 0 Hz.
     """
 
     def __init__(self, nfir: int, sample_rate: float) -> None:
@@ -111,7 +111,7 @@ class NALR:
         knots_hz = np.concatenate(([0.0], NALR_FREQS, [self.fmax]))
         gain_db = insertion_gain_db(audiogram)
         knots_db = np.concatenate((gain_db[:1], gain_db, gain_db[-1:]))
-        # Below 12 kHz the Nyquist frequency lies among the six and takes its place in order.
+        # Below 12 kHz the Nyquist frequency is among the six and takes its place in order.
         order = np.argsort(knots_hz, kind="stable")
         nodes = np.arange(self.nfir + 1) / self.nfir
         nodes_db = np.interp(nodes * self.fmax, knots_hz[order], knots_db[order])

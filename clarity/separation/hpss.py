@@ -2,7 +2,7 @@
 
 A separator without weights: on a spectrogram, drums are vertical lines and everything that has a
 pitch is horizontal ones, and a median filter along one axis removes the lines along the other [1]_.
-The harmonic part is split into bass (low), vocals (what lies in the centre of the stereo image in
+The harmonic part is split into bass (low), vocals (what is in the centre of the stereo image in
 the range of the voice, by the similarity of the two channels [2]_) and other (the rest).
 
 References

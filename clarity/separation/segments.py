@@ -2,7 +2,7 @@
 
 A model's memory grows with the length of its input, so that a song is cut into segments that
 overlap a little; each is separated on its own and the pieces are cross-faded and added. The
-segments are those of torchaudio's tutorial on Hybrid Demucs, which the challenge's baseline follows:
+segments are those of torchaudio's tutorial on Hybrid Demucs, as in the challenge's baseline:
 
 - The grid is ``segment * (1 + overlap)`` seconds. Segment k ends at ``(k + 1)`` times the grid (the
   last one at the end of the signal) and starts ``overlap`` seconds before the end of segment k - 1.

@@ -37,6 +37,7 @@ from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.parallel import overlap_stages
 from recipes.cad_icassp_2024.runs.run import open_run
+from recipes.cad_icassp_2024.runs.settings import MadeFrom
 from tests.recipes.tiny_dataset import make_tiny_dataset
 from tests.separation.checkpoints import write_random_weights
 
@@ -57,7 +58,7 @@ def run_case(
         separator = build_separator(config.separator).separator
         assert isinstance(separator, SegmentedSeparator)
         with open_run("enhance", config) as run:
-            enhancer = Enhancer(run, separator, {})
+            enhancer = Enhancer(run, separator, MadeFrom(run.dataset, ["mixture"], {}))
             forward(separator, 11.0)  # the first pass sets things up
             mixtures = group_by_mixture(run.pairs)
             alone = sum(forward(separator, seconds) for _ in mixtures)

@@ -47,7 +47,7 @@ from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side, overlap_stages
 from recipes.cad_icassp_2024.runs.progress import progress
 from recipes.cad_icassp_2024.runs.run import Run, open_run
-from recipes.cad_icassp_2024.runs.settings import Settings, enhance_settings, metadata_settings
+from recipes.cad_icassp_2024.runs.settings import MadeFrom, enhance_settings, metadata_settings
 
 __all__ = [
     "apply_gains",
@@ -74,15 +74,15 @@ class Enhancer:
     run : Run
         The data, the experiment folder and the machinery.
     separator : Separator
-    settings : dict
-        What the signals depend on, for their records.
+    made_from : MadeFrom
+        Tells what a signal is made from, for its record.
     done : callable
         Called with each pair and its clipping, or None when it failed.
     """
 
     run: Run
     separator: Separator
-    settings: Settings
+    made_from: MadeFrom
     done: Callable[[Pair, Clipping | None], None] = lambda pair, clipping: None
 
     def chain(self, song: Song) -> Iterator[None]:
@@ -118,8 +118,7 @@ class Enhancer:
 
     def write(self, pair: Pair, amplified: Iterator[np.ndarray]) -> Clipping:
         """Write the enhanced signal of a pair, and the record of what it was made from."""
-        files = files_needed(self.separator)
-        return write_enhanced(self.run, pair, amplified, files, self.settings)
+        return write_enhanced(self.run, pair, amplified, self.made_from)
 
     def n_at_a_time(self, n_samples: int) -> int:
         """Return how many listeners to amplify for at a time."""
@@ -155,7 +154,8 @@ def enhance(config: DictConfig | Config) -> None:
             overwrite=run.config.overwrite,
             stale=[run.experiment.signal_file(pair) for pair in run.dataset.pairs],
         )
-        todo = pending_pairs(run, usable, files, settings)
+        made_from = MadeFrom(run.dataset, files, settings)
+        todo = pending_pairs(run, usable, made_from)
         if not todo:
             log.info("all %d pairs are done: %s", len(usable), run.experiment.signals)
             return
@@ -163,7 +163,7 @@ def enhance(config: DictConfig | Config) -> None:
         name, folder = run.config.separator.model, run.experiment.signals
         log.info("%s: %d mixtures for %d pairs into %s", name, len(songs), len(todo), folder)
         with progress("enhance", todo, clipping_text) as shown:
-            enhancer = Enhancer(run, separator, settings, shown.done)
+            enhancer = Enhancer(run, separator, made_from, shown.done)
             overlap_stages(songs, enhancer.chain, run.cancel)
 
 

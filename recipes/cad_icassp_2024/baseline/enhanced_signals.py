@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -20,7 +21,7 @@ from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
 from recipes.cad_icassp_2024.runs.run import Run, shortened
-from recipes.cad_icassp_2024.runs.settings import Settings, dependencies
+from recipes.cad_icassp_2024.runs.settings import MadeFrom
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Clipping:
 
 
 def write_enhanced(
-    run: Run, pair: Pair, amplified: Iterator[np.ndarray], files: Sequence[str], settings: Settings
+    run: Run, pair: Pair, amplified: Iterator[np.ndarray], made_from: MadeFrom
 ) -> Clipping:
     """Write an enhanced signal as FLAC, whole and with its record or not at all.
 
@@ -58,8 +59,8 @@ def write_enhanced(
     pair : Pair
     amplified : iterator of ndarray, shape (samples, 2)
         The signal at ``sample_rate``, block after block.
-    files, settings
-        What it was made from, see `dependencies`.
+    made_from : MadeFrom
+        Tells what it was made from.
 
     Returns
     -------
@@ -70,8 +71,7 @@ def write_enhanced(
         _limited(amplified, run.config, clipping), run.config.remix_sample_rate
     )
     path = run.experiment.signal_file(pair)
-    made_from = dependencies(run.dataset, pair, files, settings)
-    with run.records.writing(path, pair.id, made_from) as temporary:
+    with run.records.writing(path, pair.id, made_from(pair)) as temporary:
         temporary.write_bytes(stream)
     path.with_suffix(".txt").unlink(missing_ok=True)  # it would scale the signal when it is read
     log.debug("%s: written, %d samples clipped", pair.id, clipping.n_clipped)
@@ -103,17 +103,15 @@ def clipping_text(written: Sequence[tuple[Pair, Clipping]]) -> str:
     )
 
 
-def pending_pairs(
-    run: Run, pairs: Sequence[Pair], files: Sequence[str], settings: Settings
-) -> list[Pair]:
+def pending_pairs(run: Run, pairs: Sequence[Pair], made_from: MadeFrom) -> list[Pair]:
     """Return the pairs without a signal, and those whose signal was made from something else.
 
     Parameters
     ----------
     run : Run
     pairs : sequence of Pair
-    files, settings
-        What signals are made from now, see `dependencies`.
+    made_from : MadeFrom
+        Tells what signals would be made from now.
 
     Raises
     ------
@@ -127,11 +125,7 @@ def pending_pairs(
             path.unlink(missing_ok=True)
     there = [pair for pair in pairs if paths[pair.id].exists()]
     comparison = run.records.compare(
-        Result(
-            pair.id,
-            run.records.contents.digest(paths[pair.id]),
-            dependencies(run.dataset, pair, files, settings),
-        )
+        Result(pair.id, run.records.contents.digest(paths[pair.id]), made_from(pair))
         for pair in there
     )
     broken = {name for name in comparison.unknown if _header_problem(paths[name]) is not None}
@@ -209,9 +203,8 @@ def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
     problems = {}
     for pair in pairs:
         path = run.experiment.signal_file(pair)
-        problem = _header_problem(path) or _misfit(
-            path, run.config.remix_sample_rate, durations_s[pair.scene.mixture_id]
-        )
+        mixture_s = durations_s[pair.scene.mixture_id]
+        problem = _header_problem(path, run.config.remix_sample_rate, mixture_s)
         if problem is not None:
             problems[pair.id] = f"{path}: {problem}"
     if problems and run.config.on_error is OnError.stop:
@@ -223,18 +216,24 @@ def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
     return run.without(problems, pairs)
 
 
-def _header_problem(path: Path) -> str | None:
+def _header_problem(
+    path: Path, sample_rate: int | None = None, mixture_s: float | None = None
+) -> str | None:
+    """Say what is wrong with a signal as a file, and beside its mixture if that is given."""
     if not path.is_file():
         return "a folder is in the place of the file" if path.is_dir() else "no such file"
     try:
         header = soundfile.info(path)
     except soundfile.SoundFileError as error:
         return f"cannot be read as audio ({error})"
-    return None if header.frames else "holds no samples"
+    if not header.frames:
+        return "holds no samples"
+    if sample_rate is None or mixture_s is None:
+        return None
+    return _misfit(header, sample_rate, mixture_s)
 
 
-def _misfit(path: Path, sample_rate: int, mixture_s: float) -> str | None:
-    header = soundfile.info(path)
+def _misfit(header: Any, sample_rate: int, mixture_s: float) -> str | None:
     if header.channels != 2:
         return f"has {header.channels} channel(s), but must be stereo"
     if header.samplerate != sample_rate:

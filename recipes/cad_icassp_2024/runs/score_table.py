@@ -31,7 +31,7 @@ from recipes.cad_icassp_2024.runs.scores import (
     row_key,
     write_rows,
 )
-from recipes.cad_icassp_2024.runs.settings import Settings, dependencies
+from recipes.cad_icassp_2024.runs.settings import MadeFrom, Settings
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class ScoreTable:
     def __init__(self, run: Run, settings: Settings) -> None:
         self.path = run.experiment.scores_file(run.batch)
         self._run = run
-        self._settings = settings
+        self._made_from_music = MadeFrom(run.dataset, SONG_FILES, settings)
         files = (self.path, details_file(self.path))
         remove_leftovers(files)
         if run.config.overwrite:
@@ -126,8 +126,8 @@ class ScoreTable:
 
     def _made_from(self, pair: Pair) -> dict[str, str]:
         signal = self._run.experiment.signal_file(pair)
-        made_from = dependencies(self._run.dataset, pair, SONG_FILES, self._settings)
-        return {"signals": self._run.records.contents.digest(signal), **made_from}
+        digest = self._run.records.contents.digest(signal)
+        return {"signals": digest, **self._made_from_music(pair)}
 
     def add(self, pair: Pair, row: Row) -> None:
         """Add the row of a pair, with all columns of scores and details."""

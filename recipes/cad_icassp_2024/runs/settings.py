@@ -101,24 +101,33 @@ def digest(data: Any) -> str:
     return digest_of(data)[:16]
 
 
-def dependencies(
-    dataset: Dataset, pair: Pair, files: Sequence[str], settings: Settings
-) -> dict[str, str]:
-    """Return by name what a result of a pair is made from.
+class MadeFrom:
+    """Tells what a result of a pair is made from now, by name, for its record.
 
     Parameters
     ----------
     dataset : Dataset
-    pair : Pair
     files : sequence of str
         Which files of the song: ``mixture`` and stems.
     settings : dict
         As `enhance_settings` or `evaluate_settings` gives them.
     """
-    ears = (pair.listener.audiogram_left, pair.listener.audiogram_right)
-    return {
-        "music": digest_of([dataset.digest(pair.scene, name) for name in files]),
-        "gains": digest_of(dict(pair.scene.gains_db)),
-        "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
-        "settings": digest_of(settings),
-    }
+
+    def __init__(self, dataset: Dataset, files: Sequence[str], settings: Settings) -> None:
+        self._dataset = dataset
+        self._files = files
+        self._settings = digest_of(settings)
+        self._of_song: dict[str, str] = {}
+
+    def __call__(self, pair: Pair) -> dict[str, str]:
+        """Return the digest of everything that a pair's result depends on."""
+        scene, ears = pair.scene, (pair.listener.audiogram_left, pair.listener.audiogram_right)
+        if scene.mixture_id not in self._of_song:
+            digests = [self._dataset.digest(scene, name) for name in self._files]
+            self._of_song[scene.mixture_id] = digest_of(digests)
+        return {
+            "music": self._of_song[scene.mixture_id],
+            "gains": digest_of(dict(scene.gains_db)),
+            "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
+            "settings": self._settings,
+        }

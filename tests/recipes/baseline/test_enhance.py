@@ -17,6 +17,7 @@ from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.baseline.songs import group_by_mixture
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.run import open_run
+from recipes.cad_icassp_2024.runs.settings import MadeFrom
 from tests.recipes.baseline.helpers import make_config
 
 
@@ -83,7 +84,9 @@ def test_overlapped_work_gives_the_same_bytes_as_the_plain_loop(tiny, plugin, tm
     enhance(overlapped)
     separator = build_separator(plain.separator).separator
     with open_run("enhance", plain) as run:
-        enhancer = Enhancer(dataclasses.replace(run, n_cores=1), separator, {})
+        enhancer = Enhancer(
+            dataclasses.replace(run, n_cores=1), separator, MadeFrom(run.dataset, [], {})
+        )
         for song in group_by_mixture(run.pairs):
             assert len(list(enhancer.chain(song))) == 2
     assert len(signals(tmp_path / "a")) == 8

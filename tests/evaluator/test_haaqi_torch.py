@@ -161,6 +161,20 @@ def test_unequal_lengths_at_any_rate(rate: int, equalisation: int) -> None:
     np.testing.assert_allclose(numbers(output), expected, rtol=0, atol=TOLERANCE)
 
 
+def test_healthy_ear_for_the_reference() -> None:
+    processed, reference = odd_pair(5, 24000)
+    output = haaqi(
+        tensor(processed),
+        tensor(reference),
+        EarParameters.from_audiograms([audiogram(4)]),
+        sample_rate=24000,
+        level1=80.0,
+        equalisation=0,
+    )
+    expected = exact(processed, reference, audiogram(4), equalisation=0)
+    np.testing.assert_allclose(numbers(output)[0], expected, rtol=0, atol=TOLERANCE)
+
+
 def test_longer_processed_signals_are_cut() -> None:
     """Each signal keeps its own level when it is resampled, and only then both are cut."""
     processed, reference = odd_pair(3, 44100)
@@ -377,6 +391,8 @@ def test_wrong_arguments() -> None:
         haaqi(x, x, EAR, sample_rate=24000, lengths=[N, N + 1])
     with pytest.raises(ValueError, match="2 pairs but 1 seeds"):
         haaqi(x, x, EAR, sample_rate=24000, noise=[1])
+    with pytest.raises(ValueError, match="equalisation must be 1"):
+        haaqi(x, x, EAR, sample_rate=24000, equalisation=3)
     with pytest.raises(ValueError, match="500 Hz"):
         haaqi(x, x, EAR, sample_rate=400)
     with pytest.raises(ValueError, match="band_chunk"):
@@ -399,3 +415,17 @@ AUDIOGRAM = STANDARD_AUDIOGRAMS["N2"]
 def test_what_is_not_imported(module: str, not_needed: str) -> None:
     code = f"import sys, clarity.evaluator.{module}; sys.exit('{not_needed}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_torchmetrics_twin() -> None:
+    pytest.importorskip("torchmetrics")
+    from clarity.evaluator.haaqi_torch.torchmetrics_twin import BatchedHaaqi
+
+    reference = tensor(*(music(N, seed) for seed in range(3)))
+    processed = reference.clamp(-0.05, 0.05)
+    options = {"sample_rate": 24000, "level1": 75.0, "dtype": torch.float32}
+    twin = BatchedHaaqi(**options, seed=3)
+    for part in (slice(0, 1), slice(1, 3)):
+        twin.update(processed[part], reference[part], EAR)
+    expected = haaqi(processed, reference, EAR, noise=3, **options).score.mean()
+    assert float(twin.compute()) == pytest.approx(float(expected), abs=1e-9)

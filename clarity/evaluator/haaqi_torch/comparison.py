@@ -51,10 +51,13 @@ class Tuned(NamedTuple):
         Signals behind the middle ear.
     pole : Tensor of float64, shape (batch, 32)
         Poles of the main filters.
+    ear : EarParameters
+        Ear that hears each of them.
     """
 
     x: Tensor
     pole: Tensor
+    ear: EarParameters
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,6 @@ class Setting:
 
     Attributes
     ----------
-    ear : EarParameters
-        Ear of each pair.
     level1 : float
         Level in dB SPL of a signal with an RMS of 1.
     lengths : list of int
@@ -81,7 +82,6 @@ class Setting:
         Silent stretches of the processed signals; empty when there are none to look after.
     """
 
-    ear: EarParameters
     level1: float
     lengths: list[int]
     blocks: list[slice]
@@ -128,11 +128,12 @@ class _Carried(NamedTuple):
 
 
 class _Compressed(NamedTuple):
-    """Compressed signals of a block."""
+    """Compressed signals of a block, energy of the envelope before that, and the ears' bands."""
 
     envelope: Tensor
     motion: Tensor
     energy: Tensor
+    ear: EarParameters
 
 
 def compare_bands(reference: Tuned, processed: Tuned, setting: Setting, bands: slice) -> Tiles:
@@ -199,9 +200,9 @@ def _lags_in_blocks(
         around = _around(block, reference.x.shape[-1])
         x = _compressed(reference, setting, bands, block, block)
         y = _compressed(processed, setting, bands, around, block)
-        for i in range(2):
-            part = band_correlation(x[i], y[i], block.start - around.start)
-            totals[i] = totals[i] + part.double()
+        offset = block.start - around.start
+        for i, pair in enumerate(((x.envelope, y.envelope), (x.motion, y.motion))):
+            totals[i] = totals[i] + band_correlation(*pair, offset).double()
     return tuple(band_lags(total, setting.lengths) for total in totals if isinstance(total, Tensor))
 
 
@@ -229,14 +230,15 @@ def _compressed(
     n_lead = min(part.start - n_before, history_samples(bands.start))
     x = signal.x[:, part.start - n_before - n_lead : part.stop]
     power = control_power(x, bands, n_lead)
-    gain = compression_gain(power, setting.ear.bands(bands), setting.level1)
+    ear = signal.ear.bands(bands)
+    gain = compression_gain(power, ear, setting.level1)
     del power
     gain = smooth_gain(gain)[..., n_before:]
     ends = [n - part.start for n in setting.lengths]
     envelope, motion = envelope_and_motion(x, signal.pole[:, bands], bands, n_lead + n_before, ends)
     inside = envelope[..., counted.start - part.start : counted.stop - part.start]
     energy = inside.square().sum(-1, dtype=torch.float64)
-    return _Compressed(envelope * gain, motion * gain, energy)
+    return _Compressed(envelope * gain, motion * gain, energy, ear)
 
 
 def _finish(
@@ -251,10 +253,11 @@ def _finish(
 ) -> tuple[Tiles, tuple[_Carried | None, _Carried | None]]:
     """From the compressed signals of a block to its tiles."""
     n = block.stop - block.start
-    aligned = [
+    envelope, motion = (
         shifted(signal, lag, n, offset=offset)
         for signal, lag in zip(processed[:2], lags, strict=True)
-    ]
+    )
+    aligned = processed._replace(envelope=envelope, motion=motion)
     index = torch.arange(block.start, block.stop, device=lags[0].device) + lags[0][..., None]
     untouched = (index < 0) | (index >= setting.lengths_tensor()[:, None, None])
     if setting.silences:
@@ -262,10 +265,10 @@ def _finish(
         share = untouched_share(setting.silences, bands, around, processed.envelope.detach())
         untouched = untouched + shifted(share, lags[0], n, offset=offset)
     x_hops, x_motion, x_carried = _heard(
-        (reference.envelope, reference.motion), setting, bands, block, REFERENCE, carried[0], None
+        reference, setting, bands, block, REFERENCE, carried[0], None
     )
     y_hops, y_motion, y_carried = _heard(
-        (aligned[0], aligned[1]), setting, bands, block, PROCESSED, carried[1], untouched
+        aligned, setting, bands, block, PROCESSED, carried[1], untouched
     )
     last = setting.lengths_tensor() // SEGMENT_HOP - block.start // SEGMENT_HOP
     covariances = segment_covariance(x_motion, y_motion, block.start == 0, last)
@@ -274,7 +277,7 @@ def _finish(
 
 
 def _heard(
-    compressed: tuple[Tensor, Tensor],
+    compressed: _Compressed,
     setting: Setting,
     bands: slice,
     block: slice,
@@ -284,8 +287,9 @@ def _heard(
 ) -> tuple[Tensor, Tensor, _Carried | None]:
     """Hop sums of the envelope, and the motion with noise from a hop before the block on."""
     state = None if carried is None else carried.state
-    ear = setting.ear.bands(bands)
-    envelope, motion, state = inner_hair_cells(*compressed, ear, setting.level1, state, untouched)
+    envelope, motion, state = inner_hair_cells(
+        compressed.envelope, compressed.motion, compressed.ear, setting.level1, state, untouched
+    )
     noise = setting.noise(which, bands, block.start, block.stop)
     if noise is not None:
         motion = torch.add(motion, noise, alpha=noise_gain(setting.level1))

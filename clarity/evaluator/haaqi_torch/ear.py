@@ -36,7 +36,7 @@ from clarity.evaluator.haaqi_torch.filterbank import (
 from clarity.evaluator.haaqi_torch.resampling import rational_response
 from clarity.evaluator.haaqi_torch.scan import Modes, scan
 from clarity.evaluator.haaqi_torch.shift import shifted
-from clarity.utils.audiogram import Audiogram
+from clarity.utils.audiogram import AUDIOGRAM_REF, Audiogram
 
 _NEPERS_PER_DB = math.log(10.0) / 20.0
 _MIDDLE_EAR_RINGS = 1024  # samples after which the middle ear is at rest
@@ -107,6 +107,12 @@ class EarParameters:
 
     def _map(self, function: Any) -> EarParameters:
         return EarParameters(**{name: function(value) for name, value in _as_dict(self).items()})
+
+
+def healthy(ear: EarParameters) -> EarParameters:
+    """Ears of normal hearing, as many as there are and on their device."""
+    normal = EarParameters.from_audiograms([AUDIOGRAM_REF]).to(ear.ohc_db.device)
+    return normal.rows(torch.zeros(len(ear), dtype=torch.int64, device=ear.ohc_db.device))
 
 
 def _as_dict(ear: EarParameters) -> dict[str, Tensor]:

@@ -18,6 +18,8 @@ from clarity.evaluator.ear_model.covariance import SEGMENT, SEGMENT_HOP
 from clarity.evaluator.ear_model.gammatone import centre_frequencies_hz, gammatone_filters
 from clarity.evaluator.ear_model.group_delay import band_delays
 from clarity.evaluator.ear_model.quality import (
+    EQUALISATIONS,
+    HEALTHY_REFERENCE,
     LOUDNESS_RANGE,
     NALR_MISSING,
     NORMALISED_RANGE,
@@ -33,6 +35,7 @@ from clarity.evaluator.haaqi_torch.ear import (
     EarParameters,
     average_spectrum_db,
     bandwidth_at_level,
+    healthy,
     level_db,
     middle_ear,
     pole_of_bandwidth,
@@ -95,6 +98,11 @@ class Options:
     def __post_init__(self) -> None:
         if self.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {self.dtype}")
+        if self.equalisation not in EQUALISATIONS:
+            raise ValueError(
+                "equalisation must be 1 (NAL-R is still to be applied to the reference), 2 (it "
+                f"was) or 0 (a healthy ear hears the reference), got {self.equalisation!r}"
+            )
         if not 1 <= self.band_chunk <= N_BANDS:
             raise ValueError(f"band_chunk must be from 1 to {N_BANDS}, got {self.band_chunk}")
 
@@ -132,7 +140,7 @@ def haaqi(
         Level in dB SPL of a signal with an RMS of 1.
     equalisation : int
         1: the references are signals before amplification, and NAL-R is applied to them here.
-        2: they have been amplified already.
+        2: they have been amplified already. 0: a healthy ear hears them.
     lengths : sequence of int or Tensor, shape (batch,), optional
         Samples of each item; what is behind them is not looked at. Default: all.
     noise : int, sequence of int, torch.Generator, numpy.random.RandomState or None
@@ -159,11 +167,6 @@ def haaqi(
     ValueError
         When shapes do not fit together, or a pair holds NaN or infinity, has a silent reference or
         is too short; the message names the pair.
-
-    Notes
-    -----
-    A silent processed signal that has to be resampled gives a low score here and NaN in
-    `evaluate_haaqi`: a loss must not be NaN.
     """
     options = Options(sample_rate, level1, equalisation, band_chunk, checkpoint, dtype)
     output, problems = evaluate(processed, reference, ear, lengths, noise, options)
@@ -294,8 +297,9 @@ def _compare(
     reference = pairs.reference
     if options.equalisation == NALR_MISSING:
         reference = without_tails(with_nalr(reference, ear), lengths)
-    x, x_control, x_bandwidth = _tuned(reference, pairs, options)
-    y, y_control, y_bandwidth = _tuned(pairs.processed, pairs, options)
+    x_ear = healthy(ear) if options.equalisation == HEALTHY_REFERENCE else ear
+    x, x_control, x_bandwidth = _tuned(reference, lengths, x_ear, options)
+    y, y_control, y_bandwidth = _tuned(pairs.processed, lengths, ear, options)
     delays = _delays(x_bandwidth)
     too_short = [
         int(longest) if longest > n else None
@@ -307,7 +311,6 @@ def _compare(
         for start in range(0, n_samples, BLOCK_SAMPLES)
     ]
     setting = Setting(
-        ear=ear,
         level1=options.level1,
         lengths=lengths,
         blocks=blocks,
@@ -320,10 +323,10 @@ def _compare(
     )
     tiles = _all_bands(x, y, setting, options)
     spectra = [
-        average_spectrum_db(root_mean_square(energy, lengths), control, ear, options.level1)
-        for energy, control in (
-            (tiles.reference_energy, x_control),
-            (tiles.processed_energy, y_control),
+        average_spectrum_db(root_mean_square(energy, lengths), control, hearing, options.level1)
+        for energy, control, hearing in (
+            (tiles.reference_energy, x_control, x_ear),
+            (tiles.processed_energy, y_control, ear),
         )
     ]
     output, n_kept = _features(tiles, spectra, lengths, warn=noise is None)
@@ -333,14 +336,17 @@ def _compare(
     return output, too_short
 
 
-def _tuned(x: Tensor, pairs: AlignedPairs, options: Options) -> tuple[Tuned, Tensor, Tensor]:
+def _tuned(
+    x: Tensor, lengths: Sequence[int], ear: EarParameters, options: Options
+) -> tuple[Tuned, Tensor, Tensor]:
     """Signals with filters for their levels; RMS of the control filters; bandwidths."""
-    cochlear = middle_ear(x, pairs.lengths)
-    control_rms = root_mean_square(cochlear.control_energy, pairs.lengths)
-    bandwidth = bandwidth_at_level(level_db(control_rms, options.level1), pairs.ear)
+    cochlear = middle_ear(x, lengths)
+    control_rms = root_mean_square(cochlear.control_energy, lengths)
+    bandwidth = bandwidth_at_level(level_db(control_rms, options.level1), ear)
     if options.detach_bandwidth:
         bandwidth = bandwidth.detach()
-    return Tuned(cochlear.x.to(x.dtype), pole_of_bandwidth(bandwidth)), control_rms, bandwidth
+    tuned = Tuned(cochlear.x.to(x.dtype), pole_of_bandwidth(bandwidth), ear)
+    return tuned, control_rms, bandwidth
 
 
 def _delays(bandwidth: Tensor) -> NDArray[np.int64]:

@@ -45,7 +45,7 @@ def to_model_rate(
     -------
     y : Tensor, shape (batch, samples at 24 kHz)
         Resampled signals, 0 behind their lengths; the signals themselves at 24 kHz. A silent signal
-        stays silent, where `ear_model.resampling.to_model_rate` has no level to keep.
+        stays silent.
     lengths : list of int
         Their lengths.
 

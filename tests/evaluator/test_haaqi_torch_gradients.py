@@ -1,0 +1,244 @@
+"""Gradients of the differentiable HAAQI: right, finite, and good for training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from clarity.evaluator.haaqi import evaluate_haaqi
+from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, haaqi
+from clarity.evaluator.haaqi_torch.covariance import segment_covariance
+from clarity.evaluator.haaqi_torch.ear import _PowerGain
+from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
+from clarity.evaluator.haaqi_torch.precision import product
+from clarity.evaluator.haaqi_torch.scan import Modes, scan
+from clarity.evaluator.haaqi_torch.shift import shifted
+from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
+
+N = 9600
+LEVEL1 = 80.0
+AUDIOGRAM = STANDARD_AUDIOGRAMS["N2"]
+EAR = EarParameters.from_audiograms([AUDIOGRAM])
+
+
+def draws(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Standard normals."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def music(n: int, seed: int = 0) -> torch.Tensor:
+    """Harmonics that decay four times a second, over hiss; shape (n,)."""
+    t = torch.arange(n, dtype=torch.float64) / 24000
+    tones = sum(torch.sin(2 * torch.pi * 130.0 * (k + seed) * t) / k for k in range(1, 30, 3))
+    return 0.06 * torch.exp(-6 * (t % 0.25)) * tones + 0.002 * draws(n, seed=seed)
+
+
+def check(function, *inputs: torch.Tensor) -> None:
+    """gradcheck in float64."""
+    inputs = tuple(x.requires_grad_() for x in inputs)
+    assert torch.autograd.gradcheck(function, inputs, eps=1e-6, atol=1e-7, rtol=1e-5)
+
+
+def test_gradcheck_of_filters() -> None:
+    bands = slice(29, 31)
+    check(lambda x: control_power(x, bands, n_lead=5), draws(1, 45))
+    pole = torch.tensor([[0.8, 0.75], [0.78, 0.7]], dtype=torch.float64)
+    check(lambda x, pole: envelope_and_motion(x, pole, bands, 3, (40, 33)), draws(2, 43), pole)
+    check(lambda x, pole: envelope_and_motion(x, pole, bands, 0, (40, 40)), draws(2, 40), pole[:1])
+
+
+def test_gradcheck_of_compression_scan_and_product() -> None:
+    limits = [torch.tensor([[value]], dtype=torch.float64) for value in (0.3, 2.0, -0.3, 0.7)]
+    check(lambda p: _PowerGain.apply(p, *limits), draws(1, 2, 30).square() + 0.01)
+    modes = Modes(0.3, (0.5, 0.2), (0.93, 0.4))
+    check(lambda x, state: scan(x, modes, state), draws(2, 96), draws(2, 2, seed=1))
+    matrix = draws(4, 3, seed=1)
+    check(lambda x: product(x, matrix), draws(5, 4))
+
+
+def test_gradcheck_of_shift() -> None:
+    lag = torch.tensor([[-3, 0, 4], [12, -12, 1]])
+    stop = torch.tensor([9, 4])
+    check(lambda x: shifted(x, lag, 11, offset=1, stop=stop), draws(2, 3, 10))
+
+
+def test_gradcheck_of_covariance() -> None:
+    x, y = draws(1, 1, 768), draws(1, 1, 768, seed=1)
+    x[..., :192] = y[..., :192] = x[..., 576:] = y[..., 576:] = 0.0
+    last = torch.tensor([2])
+    inside = slice(192, 576)
+
+    def covariance(part: torch.Tensor) -> torch.Tensor:
+        motion = torch.nn.functional.pad(part, (192, 192))
+        return segment_covariance(x, motion, True, last)[0]
+
+    check(covariance, (0.5 * x + y)[..., inside].clone())
+
+
+@pytest.mark.parametrize("kind", ["clipped", "noisy", "quiet", "inverted"])
+def test_directional_derivative(kind: str) -> None:
+    """Against central differences of the whole, equalisation 1 and 2; best of two steps."""
+    x = music(N)
+    y = {
+        "clipped": x.clamp(-0.05, 0.05),
+        "noisy": x + 0.01 * draws(N, seed=4),
+        "quiet": 0.1 * x,
+        "inverted": -x.roll(700),
+    }[kind]
+
+    def score(y: torch.Tensor) -> torch.Tensor:
+        equalisation = 1 if kind == "noisy" else 2
+        options = {"sample_rate": 24000, "level1": LEVEL1, "equalisation": equalisation}
+        return haaqi(y[None], x[None], EAR, noise=1, **options).score[0]
+
+    y.requires_grad_()
+    (gradient,) = torch.autograd.grad(score(y), y)
+    direction = y.detach() * torch.linspace(-1, 1, N, dtype=torch.float64)
+    expected = float(gradient @ direction)
+    errors = []
+    for step in (1e-6, 1e-7):
+        with torch.no_grad():
+            difference = float(score(y + step * direction) - score(y - step * direction))
+        errors.append(abs(difference / (2 * step) / expected - 1))
+    assert abs(expected) > 1e-5
+    assert min(errors) < 1e-6
+
+
+def rows_that_broke() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Processed and reference, each of which once gave a gradient that was not finite."""
+    n = 4800
+    x = music(n)
+    gap = x.clone()
+    gap[1500:3000] = 0.0
+    impulse = torch.zeros_like(x)
+    impulse[2000] = 0.5
+    return {
+        "identical": (x, x),
+        "inverted": (-x, x),
+        "gap in processed": (gap, x),
+        "gap in reference": (x, gap),
+        "gap in both": (gap, gap),
+        "silent": (0.0 * x, x),
+        "1e-12": (1e-12 * x, x),
+        "1e-25": (1e-25 * x, x),
+        "constant": (torch.full_like(x, 0.1), x),
+        "impulse": (impulse, x),
+        "clipped": (x.clamp(-0.01, 0.01), x),
+        "a hundred times": (100 * x, x),
+        "inaudible": (x, 1e-6 * x),
+        "both inaudible": (1e-6 * x, 1e-6 * x),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rate", "noise", "dtype"),
+    [
+        (24000, 1, torch.float64),
+        (24000, 1, torch.float32),
+        (24000, None, torch.float64),
+        (24000, None, torch.float32),
+        (44100, 1, torch.float64),
+        (16000, 1, torch.float64),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:noise=None")
+def test_gradients_are_finite(rate: int, noise: int | None, dtype: torch.dtype) -> None:
+    rows = rows_that_broke()
+    names = list(rows)
+    processed, reference = (torch.stack(signals) for signals in zip(*rows.values(), strict=True))
+    processed.requires_grad_()
+    output = haaqi(
+        processed, reference, EAR, sample_rate=rate, level1=LEVEL1, noise=noise, dtype=dtype
+    )
+    assert all(value.isfinite().all() for value in output)
+    output.score.sum().backward()
+    assert processed.grad.isfinite().all()
+    norms = dict(zip(names, processed.grad.norm(dim=-1).tolist(), strict=True))
+    assert norms["silent"] == norms["both inaudible"] == 0.0
+    assert norms["clipped"] > 1e-3
+    if noise is not None:
+        assert norms["clipped"] < 100
+
+
+def test_no_gradient_beyond_lengths_or_for_the_reference() -> None:
+    x = torch.stack((music(N), music(N, 2)))
+    y = x.clamp(-0.03, 0.03).requires_grad_()
+    reference = x.clone().requires_grad_()
+    output = haaqi(y, reference, EAR, sample_rate=24000, level1=LEVEL1, lengths=[N, 7000])
+    output.score.sum().backward()
+    assert reference.grad is None
+    assert torch.equal(y.grad[1, 7000:], torch.zeros(N - 7000, dtype=torch.float64))
+    alone = y.detach()[1:, :7000].clone().requires_grad_()
+    score = haaqi(alone, x[1:, :7000], EAR, sample_rate=24000, level1=LEVEL1).score
+    score.sum().backward()
+    assert output.score[1].item() == pytest.approx(score.item(), abs=1e-12)
+    assert (y.grad[1, :7000] - alone.grad[0]).norm() < 1e-10 * alone.grad.norm()
+
+
+def test_what_changes_memory_only() -> None:
+    """Chunks of bands and checkpoints change nothing, with noise from torch; nor does autocast."""
+    x = music(N)[None]
+
+    def run(**options) -> tuple[torch.Tensor, torch.Tensor]:
+        y = x.clamp(-0.03, 0.03).requires_grad_()
+        loss = HaaqiLoss(24000, level1=100.0, dtype=torch.float64, **options)
+        loss.generator = torch.Generator().manual_seed(3)
+        value = loss(y, x, EAR)
+        value.backward()
+        return value.detach(), y.grad
+
+    value, gradient = run()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        others = [run(band_chunk=5, checkpoint=True), run(checkpoint=True)]
+    for other_value, other_gradient in others:
+        torch.testing.assert_close(other_value, value, rtol=0, atol=1e-13)
+        assert (other_gradient - gradient).norm() < 1e-10 * gradient.norm()
+    _, detached = run(detach_bandwidth=True)
+    assert 1e-6 < (detached - gradient).norm() / gradient.norm() < 1e-2
+
+
+def test_float32_gradient() -> None:
+    x = 0.05 * draws(1, N)
+    gradients = []
+    for dtype in (torch.float64, torch.float32):
+        y = x.clamp(-0.03, 0.03).to(dtype).requires_grad_()
+        score = haaqi(y, x, EAR, sample_rate=24000, level1=LEVEL1, noise=1, dtype=dtype).score
+        score.sum().backward()
+        gradients.append(y.grad.double())
+    assert (gradients[1] - gradients[0]).norm() < 1e-3 * gradients[0].norm()
+
+
+def equalised(x: torch.Tensor, gains_db: torch.Tensor) -> torch.Tensor:
+    """Apply gains at seven octaves, straight lines between them."""
+    frequencies = torch.linspace(0, 12000, x.shape[-1] // 2 + 1, dtype=x.dtype).clamp_min(1.0)
+    place = ((frequencies / 125).log2()).clamp(0, 5.999)
+    low = place.long()
+    gain_db = gains_db[low] + (place - low) * (gains_db[low + 1] - gains_db[low])
+    return torch.fft.irfft(torch.fft.rfft(x) * 10 ** (gain_db / 20), x.shape[-1])
+
+
+def test_twenty_steps_raise_the_exact_score_by_what_the_loss_says() -> None:
+    x = music(12000)[None].float()
+    clipped = x.clamp(-0.02, 0.02)
+    gains_db = torch.zeros(7, requires_grad=True)
+    loss = HaaqiLoss(24000, level1=LEVEL1, generator=torch.Generator().manual_seed(0))
+    optimiser = torch.optim.Adam([gains_db], lr=1.0)
+    values, exact = [], []
+    for step in range(21):
+        y = equalised(clipped, gains_db)
+        value = loss(y, x, EAR)
+        if step in (0, 20):
+            values.append(1 - value.item())
+            signals = [s.detach()[0].double().numpy() for s in (x, y)]
+            stream = np.random.RandomState(5)
+            result = evaluate_haaqi(
+                *(signals[0], 24000, signals[1], 24000, AUDIOGRAM, 2, LEVEL1), random_state=stream
+            )
+            exact.append(result.score)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    assert values[1] - values[0] > 0.02
+    assert exact[1] - exact[0] == pytest.approx(values[1] - values[0], abs=1e-4)

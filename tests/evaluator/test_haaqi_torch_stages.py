@@ -1,0 +1,175 @@
+"""Stages of the differentiable HAAQI against loops and the ear model's own functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from clarity.evaluator.ear_model import covariance as exact_covariance
+from clarity.evaluator.ear_model.adaptation import adapt
+from clarity.evaluator.ear_model.compression import smooth_gain as exact_smooth_gain
+from clarity.evaluator.ear_model.gammatone import (
+    centre_frequencies_hz,
+    gammatone,
+    gammatone_filters,
+)
+from clarity.evaluator.ear_model.hearing_loss import max_bandwidth
+from clarity.evaluator.ear_model.middle_ear import middle_ear as exact_middle_ear
+from clarity.evaluator.ear_model.resampling import to_model_rate as exact_to_model_rate
+from clarity.evaluator.haaqi_torch import EarParameters, haaqi
+from clarity.evaluator.haaqi_torch.covariance import segment_covariance
+from clarity.evaluator.haaqi_torch.ear import _adaptation_modes, middle_ear, smooth_gain
+from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
+from clarity.evaluator.haaqi_torch.precision import full_precision, product
+from clarity.evaluator.haaqi_torch.resampling import to_model_rate
+from clarity.evaluator.haaqi_torch.scan import scan
+from clarity.evaluator.haaqi_torch.shift import _shift_by_copying, _shift_by_gathering
+from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
+
+N = 24000
+EACH_TYPE = pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)], ids=["f64", "f32"]
+)
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    """White noise with a gap."""
+    x = 0.1 * np.random.RandomState(seed).standard_normal(shape)
+    x[..., shape[-1] // 3 : shape[-1] // 2] = 0.0
+    return x
+
+
+@EACH_TYPE
+def test_scan_equals_the_recursion(dtype: torch.dtype, tolerance: float) -> None:
+    """Gain's low-pass and adaptation, and with a state handed on."""
+    x = 30 * np.abs(noise(3, N))
+    gain = smooth_gain(torch.from_numpy(x).to(dtype))
+    np.testing.assert_allclose(gain, exact_smooth_gain(x), rtol=0, atol=10 * tolerance)
+    level = torch.from_numpy(x).to(dtype)
+    whole, _ = scan(level, _adaptation_modes())
+    first, state = scan(level[:, :9600], _adaptation_modes())
+    second, _ = scan(level[:, 9600:], _adaptation_modes(), state)
+    rate, _ = adapt(x, np.zeros_like(x))
+    for voltage in (whole, torch.cat((first, second), -1)):
+        ours = (2 * (level - voltage)).clamp_min(0)
+        np.testing.assert_allclose(ours, rate, rtol=0, atol=30 * tolerance)
+
+
+@EACH_TYPE
+def test_filter_bank_equals_the_recursion(dtype: torch.dtype, tolerance: float) -> None:
+    """All bands, both kinds of filter, in several blocks and behind a lead."""
+    x = noise(N)
+    frequencies = centre_frequencies_hz()
+    bandwidth = 1.0 + 0.5 * np.cos(np.arange(32)) ** 2
+    filters = gammatone_filters(bandwidth, frequencies)
+    envelope, motion = gammatone(x, filters)
+    control, _ = gammatone(x, gammatone_filters(max_bandwidth(), frequencies))
+    pole = torch.from_numpy(filters.pole)[None]
+    batch = torch.from_numpy(x)[None].to(dtype)
+    for lead in (0, 7000):
+        for first in (0, 8, 24):
+            bands = slice(first, first + 8)
+            ours = envelope_and_motion(batch, pole[:, bands], bands, lead, (N - lead,))
+            power = control_power(batch, bands, lead)
+            triples = zip((*ours, power.sqrt()), (envelope, motion, control), strict=True)
+            for mine, theirs in triples:
+                expected = theirs[bands, lead:]
+                error = np.abs(mine[0].numpy() - expected).max()
+                assert error < 100 * tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000, 96000])
+def test_resampling(rate: int) -> None:
+    signals = [noise(n, seed=n) for n in (9000, 12345)]
+    batch = torch.from_numpy(np.stack([np.pad(x, (0, 12345 - x.size)) for x in signals]))
+    ours, lengths = to_model_rate(batch, [9000, 12345], rate)
+    for row, n, x in zip(ours.numpy(), lengths, signals, strict=True):
+        np.testing.assert_allclose(row[:n], exact_to_model_rate(x, rate), rtol=0, atol=1e-12)
+        assert not row[n:].any()
+
+
+def test_middle_ear_and_control_energy() -> None:
+    signals = [noise(n, seed=n) for n in (7000, N)]
+    batch = torch.from_numpy(np.stack([np.pad(x, (0, N - x.size)) for x in signals]))
+    cochlear = middle_ear(batch, [7000, N])
+    for i, x in enumerate(signals):
+        y = exact_middle_ear(x)
+        np.testing.assert_allclose(cochlear.x[i, : x.size], y, rtol=0, atol=1e-14)
+        control, _ = gammatone(y, gammatone_filters(max_bandwidth(), centre_frequencies_hz()))
+        energy = np.sum(control**2, axis=1)
+        np.testing.assert_allclose(cochlear.control_energy[i], energy, rtol=1e-6)
+
+
+def test_shift_on_a_gpu_is_the_one_on_a_cpu() -> None:
+    x = torch.from_numpy(noise(3, 4, 50))
+    lag = torch.tensor([[0, 7, -7, 60], [-60, 1, -1, 49], [3, -49, 50, -50]])
+    start, end = torch.full_like(lag, 2), torch.full_like(lag, 40)
+    arguments = (x, lag, start, end, 45)
+    shifted = _shift_by_copying(*arguments)
+    assert torch.equal(shifted, _shift_by_gathering(*arguments))
+    assert torch.equal(shifted[0, 1, 2:40], x[0, 1, 9:47])
+    assert torch.equal(shifted[0, 2, 7:40], x[0, 2, :33])
+    assert not shifted[0, 2, :7].any()
+
+
+def test_covariance_of_segments() -> None:
+    """As in the ear model, for two lengths in a batch; segment 1 is one of the batch's own."""
+    lengths = [192 * 9 + 50, 192 * 7]
+    x, y = noise(2, 3, 192 * 10), noise(2, 3, 192 * 10, seed=1)
+    y[..., 5:] += x[..., :-5]
+    for i, n in enumerate(lengths):
+        x[i, :, n // 192 * 192 :] = y[i, :, n // 192 * 192 :] = 0.0
+    padded = [torch.nn.functional.pad(torch.from_numpy(z), (192, 0)) for z in (x, y)]
+    last = torch.tensor([n // 192 for n in lengths])
+    ours, mean_square, _ = segment_covariance(*padded, True, last)
+    for i, n in enumerate(lengths):
+        kept = [0, *range(2, n // 192 + 1)]
+        expected = exact_covariance.segment_covariance(x[i, :, :n], y[i, :, :n])
+        np.testing.assert_allclose(ours[i][:, kept], expected[0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(mean_square[i][:, kept], expected[1], rtol=1e-10)
+
+
+def test_products_stay_in_full_precision() -> None:
+    """Whatever the process allows elsewhere, and it finds its settings as they were."""
+    torch.set_float32_matmul_precision("medium")
+    try:
+        x, matrix = (torch.from_numpy(noise(300, 300, seed=s)) for s in (0, 1))
+        ours = product(x.float(), matrix.float()).double()
+        assert (ours - x @ matrix).abs().max() < 1e-5
+        with full_precision():
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("tf32", [False, True])
+def test_gpu_agrees_with_the_cpu(tf32: bool, record_property) -> None:
+    """float64 to 1e-8 and float32 to 5e-5, scores and gradients, with TF32 allowed elsewhere."""
+    x = torch.from_numpy(noise(4, 5 * N))
+    y = x.clamp(-0.1, 0.1)
+    ear = EarParameters.from_audiograms([STANDARD_AUDIOGRAMS["N3"]])
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        results = {}
+        for device in ("cpu", "cuda"):
+            for dtype in (torch.float64, torch.float32):
+                torch.cuda.reset_peak_memory_stats()
+                mine = y.to(device, dtype).requires_grad_()
+                options = {"sample_rate": 24000, "level1": 80.0, "noise": 1, "dtype": dtype}
+                score = haaqi(mine, x.to(device), ear.to(device), **options).score
+                score.sum().backward()
+                results[device, dtype] = score.detach().cpu(), mine.grad.double().cpu()
+                record_property(f"{device} {dtype} GB", torch.cuda.max_memory_allocated() / 1e9)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    expected, gradient = results["cpu", torch.float64]
+    for dtype, tolerance, of_gradient in (
+        (torch.float64, 1e-8, 1e-6),
+        (torch.float32, 5e-5, 1e-2),
+    ):
+        score, mine = results["cuda", dtype]
+        torch.testing.assert_close(score, expected, rtol=0, atol=tolerance)
+        assert (mine - gradient).norm() < of_gradient * gradient.norm()

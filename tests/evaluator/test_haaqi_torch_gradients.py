@@ -156,7 +156,7 @@ def test_gradients_are_finite(rate: int, noise: int | None, dtype: torch.dtype) 
     output.score.sum().backward()
     assert processed.grad.isfinite().all()
     norms = dict(zip(names, processed.grad.norm(dim=-1).tolist(), strict=True))
-    assert norms["silent"] == norms["both inaudible"] == 0.0
+    assert max(norms["silent"], norms["both inaudible"]) < 1e-9
     assert norms["clipped"] > 1e-3
     if noise is not None:
         assert norms["clipped"] < 100

@@ -52,7 +52,8 @@ class HaaqiLoss(torch.nn.Module):
     -----
     A pair that cannot be scored (NaN, a silent reference, too short) counts as 0 and with no
     weight: the mean is that of the others. A processed signal that is silent or wholly under the
-    threshold has a gradient of 0. HAAQI alone does not make a model that sounds good; see README.
+    threshold has next to no gradient. HAAQI alone does not make a model that sounds good; see
+    README.
     """
 
     def __init__(

@@ -5,8 +5,9 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BASELINE := recipes.cad_icassp_2024.baseline
 
+SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs bench clean
+.PHONY: help demo demo-finetune test test-slow lint docs bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +31,22 @@ demo: $(READY) ## make demo data, enhance and score it with three separators, wr
 	$(BIN)/python -m $(BASELINE).report path.root=demo/cadenza_data report.audio=true \
 		'report.folders=[demo/exp/hpss,demo/exp/oracle,demo/exp/passthrough]' \
 		report.output=demo/report.html
+
+FINETUNE := path.root=demo/cadenza_data separator=masknet training.epochs=4 \
+	training.steps_per_epoch=20 training.learning_rate=0.003 training.valid_pairs=8
+
+demo-finetune: demo ## train a small network on L1, on HAAQI and on both; score and compare them (minutes)
+	for losses in l1:10:0 haaqi:0:1 both:10:1; do set -e; IFS=: read name l1 haaqi <<< $$losses; \
+		$(BIN)/python -m $(BASELINE).finetune $(FINETUNE) separator.model=$$name \
+			training.l1_weight=$$l1 training.haaqi_weight=$$haaqi \
+			path.exp_folder=demo/exp/finetune_$$name; \
+		for step in enhance evaluate; do $(BIN)/python -m $(BASELINE).$$step separator=masknet \
+			separator.model=$$name path.root=demo/cadenza_data path.exp_folder=demo/exp/$$name \
+			separator.checkpoint=demo/exp/finetune_$$name/best.pt; done; done
+	for step in enhance evaluate; do $(BIN)/python -m $(BASELINE).$$step separator=masknet \
+		path.root=demo/cadenza_data path.exp_folder=demo/exp/untrained separator.model=untrained; done
+	$(BIN)/python -m $(BASELINE).report path.root=demo/cadenza_data report.output=demo/finetune.html \
+		'report.folders=[demo/exp/untrained,demo/exp/l1,demo/exp/haaqi,demo/exp/both]'
 
 test: $(READY) ## run the tests (minutes); what is skipped, and why, stands at the end
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -30,8 +30,9 @@ def load_openunmix(checkpoint: str | Path | None = None) -> torch.nn.Module:
     Parameters
     ----------
     checkpoint : str, Path or None
-        A folder with one file ``{stem}*.pth`` for each stem. None takes the published weights,
-        which are downloaded when torch.hub does not have them.
+        A folder with one file ``{stem}*.pth`` for each stem, or a file with the state dict of
+        the whole module, as ``finetune.py`` writes it. None takes the published weights, which
+        are downloaded when torch.hub does not have them.
 
     Returns
     -------
@@ -44,19 +45,24 @@ def load_openunmix(checkpoint: str | Path | None = None) -> torch.nn.Module:
     clarity.separation.weights.WeightsError
         If there are no weights, or not those of this model.
     """
-    folder = Path(checkpoint).expanduser() if checkpoint else None
+    path = Path(checkpoint).expanduser() if checkpoint else None
     max_bin = bandwidth_to_max_bin(rate=SAMPLE_RATE, n_fft=N_FFT, bandwidth=BANDWIDTH_HZ)
-    stem_models = {}
-    for stem in VDBO:
-        path = _find_in(folder, stem) if folder else find_or_download(UMXHQ_FILES[stem])
-        stem_models[stem] = OpenUnmix(
+    stem_models = {
+        stem: OpenUnmix(
             nb_bins=N_FFT // 2 + 1, nb_channels=2, hidden_size=512, max_bin=int(max_bin)
         )
-        # The published files also hold buffers of the package's first version.
-        load_weights(stem_models[stem], path, allow_extra=True)
+        for stem in VDBO
+    }
     module: torch.nn.Module = Separator(
         stem_models, niter=0, sample_rate=SAMPLE_RATE, n_fft=N_FFT, n_hop=N_HOP, nb_channels=2
     )
+    if path is not None and path.is_file():
+        load_weights(module, path)
+        return module.eval()
+    for stem, model in stem_models.items():
+        file = _find_in(path, stem) if path else find_or_download(UMXHQ_FILES[stem])
+        # The published files also hold buffers of the package's first version.
+        load_weights(model, file, allow_extra=True)
     return module.eval()
 
 

@@ -22,6 +22,11 @@ def merge() -> None:
     _run("baseline.merge_batches_results")
 
 
+def finetune() -> None:
+    """Run ``cadenza-finetune``."""
+    _run("baseline.finetune")
+
+
 def report() -> None:
     """Run ``cadenza-report``."""
     _run("baseline.report")

@@ -186,7 +186,7 @@ class Experiment:
             f"  {key}: {json.dumps(known.get(key))} -> {json.dumps(wanted.get(key))}"
             for key in keys
         ]
-        what = "signals" if step == "enhance" else "scores"
+        what = {"enhance": "signals", "evaluate": "scores"}.get(step, "weights")
         return (
             f"{self.folder} holds {what} that were made with other settings (there -> now):\n"
             + "\n".join(lines)

@@ -1,0 +1,240 @@
+"""Fine-tune: train a separator on what a listener hears behind the whole chain."""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from clarity.utils.stopping import end_at_once_when_stopped
+
+    end_at_once_when_stopped()
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import hydra
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch.nn.utils import clip_grad_norm_
+from tqdm import trange
+
+from clarity.evaluator.haaqi_torch import HaaqiLoss
+from clarity.separation.segmented import SegmentedSeparator
+from recipes.cad_icassp_2024.baseline.evaluate import Scorer
+from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
+from recipes.cad_icassp_2024.baseline.reference import References
+from recipes.cad_icassp_2024.baseline.separators import build_separator
+from recipes.cad_icassp_2024.baseline.training import LEVEL_DB_SPL, CropReader, training_losses
+from recipes.cad_icassp_2024.baseline.validation import Validator
+from recipes.cad_icassp_2024.data.dataset import SONG_FILES, DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.job import job
+from recipes.cad_icassp_2024.runs.run import Run, open_run
+from recipes.cad_icassp_2024.runs.schema import check_config
+from recipes.cad_icassp_2024.runs.settings import enhance_settings, metadata_settings
+from recipes.cad_icassp_2024.runs.training_folder import HistoryRow, TrainingFolder, mean_score
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Training:
+    """A separator in training.
+
+    Attributes
+    ----------
+    config : FinetuneConfig
+    separator : SegmentedSeparator
+        Its module is trained.
+    crops : CropReader
+    validator : Validator
+    folder : TrainingFolder
+        Where the state is kept.
+    """
+
+    config: FinetuneConfig
+    separator: SegmentedSeparator
+    crops: CropReader
+    validator: Validator
+    folder: TrainingFolder
+    optimiser: torch.optim.Optimizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make an optimiser of the parameters that may be trained."""
+        parameters = [p for p in self.separator.module.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(parameters, lr=self.config.training.learning_rate)
+
+    def run(self) -> None:
+        """Train epoch by epoch from where the folder stands; epoch 0 validates the start."""
+        module, optimiser = self.separator.module, self.optimiser
+        self.folder.restore(module, optimiser)
+        for epoch in range(self.folder.next_epoch, self.config.training.epochs + 1):
+            row: HistoryRow = {"epoch": epoch}
+            if epoch > 0:
+                row |= self.train(epoch)
+            row["left_score"], row["right_score"] = self.validator.scores(self.separator)
+            is_best = self.folder.note(row, module, optimiser)
+            log.info("%s%s", _text(row), ", the best so far" if is_best else "")
+
+    def train(self, epoch: int) -> HistoryRow:
+        """Do the steps of an epoch; what is random in it depends on its number alone.
+
+        Returns
+        -------
+        dict of str to float
+            Means over the steps: ``l1``, ``1 - haaqi`` and ``gradient_norm``.
+        """
+        training, module, device = (
+            self.config.training,
+            self.separator.module,
+            self.separator.device,
+        )
+        seed = int(np.random.SeedSequence((training.seed, epoch)).generate_state(1)[0])
+        torch.manual_seed(seed)
+        generator = np.random.default_rng(seed)
+        haaqi_loss = HaaqiLoss(
+            self.config.sample_rate,
+            level1=LEVEL_DB_SPL,
+            checkpoint=training.checkpointing,
+            generator=torch.Generator(device).manual_seed(seed),
+        )
+        steps = []
+        module.train()
+        for _ in trange(training.steps_per_epoch, desc=f"epoch {epoch}", leave=False, disable=None):
+            crops = self.crops.draw(training.batch_size, generator).to(device)
+            losses = training_losses(
+                self.separator, crops, haaqi_loss, soft_clip=self.config.soft_clip
+            )
+            self.optimiser.zero_grad()
+            (training.l1_weight * losses.l1 + training.haaqi_weight * losses.haaqi).backward()
+            norm = clip_grad_norm_(module.parameters(), training.max_gradient_norm)
+            if torch.isfinite(norm):
+                self.optimiser.step()
+            steps.append([losses.l1.item(), losses.haaqi.item(), norm.item()])
+        module.eval()
+        means = np.nanmean(np.where(np.isfinite(steps), steps, np.nan), axis=0)
+        return dict(zip(("l1", "1 - haaqi", "gradient_norm"), map(float, means), strict=True))
+
+
+def finetune(config: DictConfig | FinetuneConfig) -> None:
+    """Train a separator, and keep the weights with the best exact score.
+
+    The kept weights are never worse on the validation pairs than those it started from. The same
+    command goes on where an earlier run stopped.
+
+    Parameters
+    ----------
+    config : FinetuneConfig, or what Hydra composed
+
+    Raises
+    ------
+    RecipeError
+        When the data or the settings do not allow it, or the separator cannot be trained.
+    """
+    with open_training(config) as training:
+        training.run()
+        folder = training.folder
+        log.info(
+            "validation score %.4f at the start, %.4f in epoch %d, the best: %s\n"
+            "python enhance.py separator=%s separator.checkpoint=%s takes it",
+            *(mean_score(folder.rows[0]), mean_score(folder.best_row), folder.best_row["epoch"]),
+            *(folder.best_file, training.config.separator.model, folder.best_file),
+        )
+
+
+@contextlib.contextmanager
+def open_training(cfg: DictConfig | FinetuneConfig) -> Iterator[Training]:
+    """Read the data, build the separator, and hold the folder's lock."""
+    config: FinetuneConfig = check_config(cfg, FinetuneConfig)
+    with open_run("finetune", config) as run:
+        pairs = run.with_music(run.pairs, SONG_FILES)
+        built = build_separator(dataclasses.replace(config.separator, cache_dir=None))
+        separator = _trainable(built.separator, config)
+        folder = TrainingFolder(run.experiment.folder)
+        settings = {
+            **enhance_settings(config, built.fingerprint),
+            **{f"training.{key}": value for key, value in vars(config.training).items()},
+            **metadata_settings(run.dataset.paths),
+        }
+        del settings["training.epochs"]  # more of them go on from where fewer stopped
+        run.experiment.check_or_record_settings(
+            "finetune", settings, overwrite=config.overwrite, stale=[folder.state_file]
+        )
+        if config.overwrite:
+            folder.clear()
+        n_samples = round(config.training.crop_s * config.sample_rate)
+        crops = CropReader(
+            run.dataset, pairs, separator.sources, config.sample_rate, n_samples, config.nalr.make()
+        )
+        yield Training(config, separator, crops, _validator(run, config), folder)
+
+
+def _trainable(separator: object, config: FinetuneConfig) -> SegmentedSeparator:
+    """Return a separator that can be trained, or say why it cannot."""
+    name = config.separator.model
+    if not isinstance(separator, SegmentedSeparator):
+        raise RecipeError(f"the separator {name!r} is no torch module: there is nothing to train")
+    if not any(p.requires_grad for p in separator.module.parameters()):
+        raise RecipeError(f"the separator {name!r} has no parameters to train")
+    if "checkpoint" not in config.separator.module:
+        raise RecipeError(
+            f"the separator {name!r} takes no weights: give its separator.module an argument "
+            "checkpoint: ${separator.checkpoint}, so that enhance.py can load what is trained"
+        )
+    if separator.sample_rate != config.sample_rate:
+        raise RecipeError(
+            f"separator.sample_rate={separator.sample_rate}: must be sample_rate="
+            f"{config.sample_rate} for training"
+        )
+    return separator
+
+
+def _validator(run: Run, config: FinetuneConfig) -> Validator:
+    """Choose the pairs to validate on, spread over their split."""
+    dataset, training = run.dataset, config.training
+    if training.valid_split not in (None, config.path.split):
+        old, new = config.path.split, training.valid_split
+        paths = {
+            item.name: getattr(config.path, item.name).replace(f".{old}.json", f".{new}.json")
+            for item in dataclasses.fields(config.path)
+        }
+        valid_path = type(config.path)(**{**paths, "split": new})
+        dataset = Dataset.load(DataPaths.from_config(valid_path), run.records.contents)
+    n_pairs = min(training.valid_pairs, len(dataset.pairs))
+    chosen = np.linspace(0, len(dataset.pairs) - 1, n_pairs).round().astype(int)
+    pairs: list[Pair] = [dataset.pairs[index] for index in chosen]
+    problems = dataset.check_audio(pairs, SONG_FILES)
+    if problems:
+        raise RecipeError("the music to validate on is not usable:\n  " + "\n  ".join(problems))
+    scorer = Scorer(run, References(dataset, config.sample_rate), n_threads=run.n_cores)
+    return Validator(scorer, dataset, pairs, training.valid_s)
+
+
+def _text(row: HistoryRow) -> str:
+    """Say in a line how an epoch went."""
+    losses = [f"{name} {row[name]:.4f}" for name in ("l1", "1 - haaqi") if name in row]
+    score = f"exact HAAQI {mean_score(row):.4f} (left {row['left_score']:.4f}, right"
+    return f"epoch {row['epoch']:g}: {', '.join([*losses, score])} {row['right_score']:.4f})"
+
+
+@command_line(
+    "finetune",
+    "train a separator on HAAQI behind the whole chain, and keep the best weights",
+    "python finetune.py path.root=cadenza_data training.valid_split=valid",
+    "python finetune.py path.root=cadenza_data separator=masknet training.l1_weight=0",
+    "python finetune.py path.root=cadenza_data separator=openunmix separator.checkpoint=mine",
+    config_name="finetune",
+    schema=FinetuneConfig,
+)
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="finetune")
+def main(cfg: DictConfig) -> None:
+    """Run the script."""
+    with job("finetune", cfg, schema=FinetuneConfig, makes_folder=True) as config:
+        finetune(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Exact scores during training: what enhance.py and evaluate.py would give for fixed pairs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from clarity.separation.base import VDBO, Mixture, Separator, Stems
+from clarity.utils.flac_encoder import read_flac_signal, save_flac_signal
+from clarity.utils.loudness import integrated_loudness
+from recipes.cad_icassp_2024.baseline.evaluate import Scorer
+from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
+from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
+from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
+from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair, seed_for
+
+SIGNALS = (MIXTURE, *VDBO)
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Scores a separator on the same pairs again and again.
+
+    Attributes
+    ----------
+    scorer : Scorer
+        Compares the signals of an ear, as evaluate.py does.
+    dataset : Dataset
+        Of the split to validate on.
+    pairs : sequence of Pair
+    seconds : float
+        Length that is taken from the middle of each song.
+    """
+
+    scorer: Scorer
+    dataset: Dataset
+    pairs: Sequence[Pair]
+    seconds: float
+
+    def scores(self, separator: Separator) -> tuple[float, float]:
+        """Separate, remix, amplify, write and score all pairs.
+
+        Parameters
+        ----------
+        separator : Separator
+
+        Returns
+        -------
+        left, right : float
+            Mean HAAQI of the left and of the right ears.
+        """
+        scores = []
+        for song in tqdm(
+            group_by_mixture(self.pairs), desc="validating", leave=False, disable=None
+        ):
+            signals = self._excerpts(song)
+            mixture = Mixture(signals.pop(MIXTURE), self.scorer.run.config.sample_rate)
+            stems = separator.separate(mixture)
+            scores += [self._score(pair, mixture, stems, signals) for pair in song.pairs]
+        left, right = np.mean(scores, axis=0)
+        return float(left), float(right)
+
+    def _excerpts(self, song: Song) -> dict[str, np.ndarray]:
+        """Read the middle of a song: the mixture and the true stems."""
+        rate = self.scorer.run.config.sample_rate
+        signals = {name: self.dataset.read_music(song.scene, name, rate) for name in SIGNALS}
+        n_samples = len(signals[MIXTURE])
+        n_kept = min(n_samples, round(self.seconds * rate))
+        start = (n_samples - n_kept) // 2
+        return {name: signal[start : start + n_kept] for name, signal in signals.items()}
+
+    def _score(
+        self, pair: Pair, mixture: Mixture, stems: Stems, true_stems: dict[str, np.ndarray]
+    ) -> list[float]:
+        """Score both ears of a pair."""
+        gains_db, rate = pair.scene.gains_db, mixture.sample_rate
+        lufs = integrated_loudness(mixture.signal, rate)
+        enhanced = self._as_written(remix_to_loudness(stems.items(), gains_db, lufs, rate), pair)
+        reference = remix_to_loudness(true_stems.items(), gains_db, lufs, rate)
+        stream = np.random.RandomState(seed_for(pair.scene.id))
+        audiograms = (pair.listener.audiogram_left, pair.listener.audiogram_right)
+        return [
+            self.scorer.score_ear(reference[:, ear], enhanced[:, ear], audiogram, stream).score
+            for ear, audiogram in enumerate(audiograms)
+        ]
+
+    def _as_written(self, remix: np.ndarray, pair: Pair) -> np.ndarray:
+        """Amplify a remix, write it as enhance.py does, and read what was written."""
+        config = self.scorer.run.config
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "enhanced.flac"
+            save_flac_signal(
+                HearingAid.from_config(config).amplify(remix, pair.listener),
+                path,
+                config.sample_rate,
+                config.remix_sample_rate,
+                do_clip_signal=True,
+                do_soft_clip=config.soft_clip,
+            )
+            return read_flac_signal(path)[0]

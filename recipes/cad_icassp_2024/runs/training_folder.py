@@ -1,0 +1,123 @@
+"""The folder of a fine-tuning: where it stands, what was best, and how it came there.
+
+After each epoch ``state.pt`` is replaced as a whole, so that a run that is killed goes on with the
+epoch it was in. ``best.pt`` holds the weights with the highest validation score and is written
+before it; ``history.csv`` says for people what ``state.pt`` says for the program.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.data.errors import RecipeError
+
+HistoryRow = dict[str, float]
+"""Epoch, mean losses and gradient norm of its steps, validation score behind it."""
+
+HISTORY_COLUMNS = ("epoch", "l1", "1 - haaqi", "gradient_norm", "left_score", "right_score")
+
+
+@dataclass
+class TrainingFolder:
+    """State of a fine-tuning on disk.
+
+    Attributes
+    ----------
+    folder : Path
+    rows : list of HistoryRow
+        One row per epoch; the first, epoch 0, is the start.
+    """
+
+    folder: Path
+    rows: list[HistoryRow] = field(default_factory=list)
+
+    @property
+    def state_file(self) -> Path:
+        """What a run goes on from."""
+        return self.folder / "state.pt"
+
+    @property
+    def best_file(self) -> Path:
+        """The best weights, for ``separator.checkpoint``."""
+        return self.folder / "best.pt"
+
+    @property
+    def history_file(self) -> Path:
+        """One row per epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch to do next; 0 stands for the validation of the start."""
+        return len(self.rows)
+
+    @property
+    def best_row(self) -> HistoryRow:
+        """The epoch with the highest validation score, the first of equal ones."""
+        return max(self.rows, key=mean_score)
+
+    def restore(self, module: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Bring a module and its optimiser to where an earlier run stopped, if there was one.
+
+        Raises
+        ------
+        RecipeError
+            When the file is damaged or belongs to another module.
+        """
+        if not self.state_file.exists():
+            return
+        try:
+            state: dict[str, Any] = torch.load(
+                self.state_file, map_location="cpu", weights_only=True
+            )
+            module.load_state_dict(state["module"])
+            optimiser.load_state_dict(state["optimiser"])
+            self.rows = list(state["rows"])
+        except Exception as error:  # a damaged file raises anything
+            raise RecipeError(
+                f"{self.state_file} is damaged or belongs to another separator "
+                f"({type(error).__name__}): start over with overwrite=true, or choose another "
+                "path.exp_folder"
+            ) from error
+
+    def note(
+        self, row: HistoryRow, module: torch.nn.Module, optimiser: torch.optim.Optimizer
+    ) -> bool:
+        """Add an epoch; returns whether it is the best so far."""
+        is_best = not self.rows or mean_score(row) > mean_score(self.best_row)
+        self.rows.append(row)
+        if is_best:
+            _save(module.state_dict(), self.best_file)
+        state = {
+            "module": module.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "rows": self.rows,
+        }
+        _save(state, self.state_file)
+        with atomic_path(self.history_file) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, (*HISTORY_COLUMNS, "score"))
+            writer.writeheader()
+            writer.writerows({**one, "score": mean_score(one)} for one in self.rows)
+        return is_best
+
+    def clear(self) -> None:
+        """Remove what an earlier run left."""
+        for file in (self.state_file, self.best_file, self.history_file):
+            file.unlink(missing_ok=True)
+
+
+def mean_score(row: HistoryRow) -> float:
+    """Mean validation score of both ears."""
+    return (row["left_score"] + row["right_score"]) / 2
+
+
+def _save(data: Any, path: Path) -> None:
+    """Write tensors whole or not at all."""
+    with atomic_path(path) as temporary:
+        torch.save(data, temporary)

@@ -1,0 +1,137 @@
+"""Fine-tuning: exact validation scores, the best weights kept, nothing lost when it is stopped."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from clarity.separation.mask_network import load_mask_network
+from recipes.cad_icassp_2024.baseline import finetune as script
+from recipes.cad_icassp_2024.baseline.enhance import enhance
+from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
+from recipes.cad_icassp_2024.baseline.finetune import finetune
+from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, translate_overrides
+from recipes.cad_icassp_2024.runs.schema import check_config
+from tests.recipes.baseline.helpers import make_config
+from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset
+
+QUICK = (
+    "training.steps_per_epoch=1",
+    "training.batch_size=1",
+    "training.crop_s=0.4",
+    "training.learning_rate=0.01",
+)
+
+
+def config_of(root: Path, folder: Path, *overrides: str) -> FinetuneConfig:
+    """Compose config/finetune.yaml for the mask network and few, short steps."""
+    arguments = [f"path.root={root}", f"path.exp_folder={folder}", "separator=masknet"]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = compose("finetune", translate_overrides([*arguments, *QUICK, *overrides]))
+        return check_config(cfg, FinetuneConfig)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    with (folder / "history.csv").open(newline="") as file:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TinyDataset:
+    return make_tiny_dataset(
+        tmp_path_factory.mktemp("finetune"), seconds=1.0, n_scenes_per_song=1, music=False
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(data: TinyDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder after two epochs."""
+    folder = tmp_path_factory.mktemp("trained")
+    finetune(config_of(data.root, folder, "training.epochs=2"))
+    return folder
+
+
+def test_the_best_weights_score_in_evaluation_what_validation_said(
+    data, trained, plugin, tmp_path
+) -> None:
+    rows = history(trained)
+    best = max(rows, key=lambda row: row["score"])
+    overrides = (
+        "separator=masknet",
+        f"separator.checkpoint={trained / 'best.pt'}",
+        f"path.exp_folder={tmp_path}",
+    )
+    config = make_config(plugin, data.root, *overrides)
+    enhance(config)
+    run_calculate_aq(config)
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        scores = [float(row["score"]) for row in csv.DictReader(file)]
+    assert len(scores) == 4  # all pairs are validated on: there are fewer than training.valid_pairs
+    assert np.mean(scores) == pytest.approx(best["score"], abs=1e-12)
+
+
+def test_history_begins_with_the_start_and_best_is_never_worse(trained) -> None:
+    rows = history(trained)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert "l1" not in rows[0]
+    assert all(0 < row["l1"] < 1 and 0 < row["1 - haaqi"] < 1 for row in rows[1:])
+    assert max(row["score"] for row in rows) >= rows[0]["score"]
+
+
+def test_weights_that_make_it_worse_are_not_kept(data, tmp_path, monkeypatch) -> None:
+    scores = iter([(0.5, 0.5), (0.4, 0.4)])
+    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: next(scores))
+    finetune(config_of(data.root, tmp_path, "training.epochs=1"))
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    for name, tensor in load_mask_network().state_dict().items():
+        assert torch.equal(best[name], tensor)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert not torch.equal(state["module"]["exit.weight"], best["exit.weight"])
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data, trained, tmp_path) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "clip_grad_norm_", stop)  # in the middle of the first epoch
+        with pytest.raises(KeyboardInterrupt):
+            finetune(config_of(data.root, tmp_path, "training.epochs=2"))
+    assert len(history(tmp_path)) == 1
+    finetune(config_of(data.root, tmp_path, "training.epochs=1"))
+    finetune(config_of(data.root, tmp_path, "training.epochs=2"))
+    assert history(tmp_path) == history(trained)
+
+
+def test_other_settings_are_refused(data, trained) -> None:
+    with pytest.raises(RecipeError, match=r"training.haaqi_weight: 1.0 -> 0.0"):
+        finetune(config_of(data.root, trained, "training.haaqi_weight=0"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("separator=oracle", "'oracle' is no torch module"),
+        ("separator=hpss", "'hpss' has no parameters"),
+        ("training.epochs=0", "training.epochs=0: must be 1 or more"),
+        ("training.valid_split=valid", r"listeners.valid.json"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_first(data, tmp_path, override, message) -> None:
+    with pytest.raises(RecipeError, match=message):
+        finetune(config_of(data.root, tmp_path / "exp", override))
+
+
+def test_the_loss_falls(data, tmp_path) -> None:
+    """Steps on one song lower what they are said to lower."""
+    overrides = ("training.epochs=3", "training.steps_per_epoch=6", "training.haaqi_weight=0")
+    finetune(config_of(data.root, tmp_path, *overrides))
+    l1 = [row["l1"] for row in history(tmp_path)[1:]]
+    assert l1[2] < 0.9 * l1[0]

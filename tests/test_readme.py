@@ -24,7 +24,12 @@ COMMANDS = [
     if line.strip()
 ]
 # Downloading is tested without the network, in tests/separation and tests/recipes/generate_dataset.
+# Fine-tuning Hybrid Demucs takes a GPU; it is tested with a small network, in test_finetune.py.
 NOT_RUN = {
+    "python finetune.py path.root=cadenza_data separator=demucs training.valid_split=valid "
+    "training.learning_rate=3e-5",
+    "python enhance.py path.root=cadenza_data path.split=valid "
+    "separator.checkpoint=exp/finetune_demucs/best.pt",
     "python -m clarity.separation download demucs openunmix",
     "cadenza-download --list",
     "cadenza-download --root /data/cadenza_data core validation",

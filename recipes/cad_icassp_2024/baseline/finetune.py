@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import trange
 
 from clarity.evaluator.haaqi_torch import HaaqiLoss
+from clarity.separation.checked import CheckedSeparator
 from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
@@ -175,6 +176,7 @@ def open_training(cfg: DictConfig | FinetuneConfig) -> Iterator[Training]:
 def _trainable(separator: object, config: FinetuneConfig) -> SegmentedSeparator:
     """Return a separator that can be trained, or say why it cannot."""
     name = config.separator.model
+    separator = separator.separator if isinstance(separator, CheckedSeparator) else separator
     if not isinstance(separator, SegmentedSeparator):
         raise RecipeError(f"the separator {name!r} is no torch module: there is nothing to train")
     if not any(p.requires_grad for p in separator.module.parameters()):

@@ -129,6 +129,7 @@ def test_what_cannot_be_trained_is_said_first(data, tmp_path, override, message)
         finetune(config_of(data.root, tmp_path / "exp", override))
 
 
+@pytest.mark.slow
 def test_the_loss_falls(data, tmp_path) -> None:
     """Steps on one song lower what they are said to lower."""
     overrides = ("training.epochs=3", "training.steps_per_epoch=6", "training.haaqi_weight=0")

@@ -10,6 +10,7 @@ import pytest
 AT_MIC = "recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18"
 SCENES = "recipes.cad_icassp_2024.generate_dataset.generate_train_scenes"
 ENHANCE = "recipes.cad_icassp_2024.baseline.enhance"
+MERGE = "recipes.cad_icassp_2024.baseline.merge_batches_results"
 EVALUATE = "recipes.cad_icassp_2024.baseline.evaluate"
 
 # Read off pyclarity 0.9.0 with inspect.signature.
@@ -20,6 +21,14 @@ ARGUMENTS = {
     (ENHANCE, "save_flac_signal"): "signal filename signal_sample_rate output_sample_rate "
     "do_clip_signal do_soft_clip do_scale_signal",
     (ENHANCE, "enhance"): "config",
+    (ENHANCE, "apply_gains"): "stems sample_rate gains",
+    (ENHANCE, "apply_ha"): "enhancer compressor signal audiogram apply_compressor",
+    (ENHANCE, "remix_stems"): "stems reference_signal sample_rate",
+    (ENHANCE, "make_scene_listener_list"): "scenes_listeners small_test",
+    (ENHANCE, "separate_sources"): "model mix sample_rate segment overlap device",
+    (ENHANCE, "get_device"): "device",
+    (MERGE, "join_batches"): "config",
+    (AT_MIC, "run"): "cfg",
     (EVALUATE, "apply_ha"): "enhancer compressor signal audiogram apply_compressor",
     (EVALUATE, "apply_gains"): "stems sample_rate gains",
     (EVALUATE, "level_normalisation"): "signal reference_signal sample_rate",

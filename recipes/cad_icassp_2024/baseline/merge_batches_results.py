@@ -160,8 +160,13 @@ def main(cfg: DictConfig) -> None:
         merge_batches(config)
 
 
-join_batches = main
-"""Its name in pyClarity."""
+def join_batches(config: DictConfig | None = None) -> None:
+    """Do what pyClarity has under this name: `merge_batches`, or `main` without a configuration."""
+    if config is None:
+        main()
+    else:
+        merge_batches(config)
+
 
 if __name__ == "__main__":
     main()

@@ -55,6 +55,8 @@ module:
 sources: [drums, bass, other, vocals]
 """
 STEPS = ("generate", "enhance", "evaluate")
+NO_LISTING = "metadata music_file: null"
+"""Generation that was killed may leave all music and no list of it, which appears later."""
 
 
 class Killed(BaseException):
@@ -341,6 +343,7 @@ def run_some_step(place: Place, rng: np.random.Generator) -> None:
     killed: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if rng.random() < 0.3:
         killed = killed_at(int(rng.integers(12)))
+        place.causes.append(NO_LISTING)
     with contextlib.suppress(RecipeError, FileNotFoundError), killed:
         place.run(step, batch=batch)
 
@@ -352,6 +355,7 @@ def run_and_kill_a_process(place: Place, rng: np.random.Generator, tmp_path: Pat
     generates = script.startswith("generate")
     folder = place.data.root / "audio" / "at_mic_music" if generates else place.exp
     arguments = [] if generates else [f"{key}={value}" for key, value in place.keys().items()]
+    place.causes.append(NO_LISTING)
     before = time.time()
 
     def has_begun() -> bool:

@@ -1,6 +1,9 @@
 """The hearing aid of the baseline: a prescription for each ear, and a compressor if asked for.
 
-To try another one, change `HearingAid`: both enhance.py and evaluate.py go through it.
+To try another one, have `HearingAid.from_config` return an object of your own with ``build`` and
+``apply`` as the prescription: enhance.py amplifies with it, while the reference of evaluate.py stays
+amplified by NAL-R. Signals that are there already are not made again for changed code; take a new
+``path.exp_folder``, or ``overwrite=true``.
 """
 
 from __future__ import annotations

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from clarity.separation.base import VDBO, Mixture, Separator, Stems
-from clarity.utils.flac_encoder import read_flac_signal, save_flac_signal
 from clarity.utils.loudness import integrated_loudness
+from clarity.utils.signal_processing import (
+    FULL_SCALE_16BIT,
+    clip_signal,
+    resample,
+    to_16bit,
+)
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
@@ -43,7 +46,7 @@ class Validator:
     seconds: float
 
     def scores(self, separator: Separator) -> tuple[float, float]:
-        """Separate, remix, amplify, write and score all pairs.
+        """Separate, remix, amplify and score all pairs.
 
         Parameters
         ----------
@@ -90,16 +93,9 @@ class Validator:
         ]
 
     def _as_written(self, remix: np.ndarray, pair: Pair) -> np.ndarray:
-        """Amplify a remix, write it as enhance.py does, and read what was written."""
+        """Amplify a remix, and limit and round it as in the file of enhance.py."""
         config = self.scorer.run.config
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "enhanced.flac"
-            save_flac_signal(
-                HearingAid.from_config(config).amplify(remix, pair.listener),
-                path,
-                config.sample_rate,
-                config.remix_sample_rate,
-                do_clip_signal=True,
-                do_soft_clip=config.soft_clip,
-            )
-            return read_flac_signal(path)[0]
+        amplified = HearingAid.from_config(config).amplify(remix, pair.listener)
+        resampled = resample(amplified, config.sample_rate, config.remix_sample_rate)
+        limited, _ = clip_signal(resampled, config.soft_clip)
+        return to_16bit(limited).astype(np.float32) / np.float32(FULL_SCALE_16BIT)

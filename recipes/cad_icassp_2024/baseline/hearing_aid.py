@@ -1,7 +1,7 @@
 """The hearing aid of the baseline: a prescription for each ear, and a compressor if asked for.
 
 To try another one, have `HearingAid.from_config` return an object of your own with ``build`` and
-``apply`` as the prescription: enhance.py amplifies with it, while the reference of evaluate.py stays
+``apply`` as the prescription: enhance.py amplifies with it, the reference of evaluate.py stays
 amplified by NAL-R. Signals that are there already are not made again for changed code; take a new
 ``path.exp_folder``, or ``overwrite=true``.
 """

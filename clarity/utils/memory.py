@@ -87,3 +87,21 @@ def as_blocks(signal: npt.ArrayLike | Iterator[npt.NDArray[Any]]) -> Iterator[np
     samples = np.asarray(signal)
     for rows in blocks(len(samples)):
         yield samples[rows]
+
+
+def release_freed_memory() -> None:
+    """Give memory that has been freed back to the system, where the C library can.
+
+    Large arrays of which some small ones survive leave gaps that the GNU C library keeps and seldom
+    fills: a long song worked on block by block took 60 MB per second of audio that way.
+
+    References
+    ----------
+    malloc_trim(3), Linux man-pages.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):  # musl, for one, has none
+        return

@@ -38,6 +38,7 @@ from clarity.evaluator.haaqi_torch.noise import PROCESSED, REFERENCE, Noise
 from clarity.evaluator.haaqi_torch.precision import product
 from clarity.evaluator.haaqi_torch.shift import shifted
 from clarity.evaluator.haaqi_torch.silence import Silence, untouched_share
+from clarity.utils.memory import release_freed_memory
 
 _GAIN_FORGETS = SEGMENT_HOP  # samples after which the low-pass of the gain is at rest
 
@@ -197,6 +198,7 @@ def _lags_in_blocks(
     """Lags of envelope and motion, from correlations that are summed block by block."""
     totals: list[Tensor | float] = [0.0, 0.0]
     for block in setting.blocks:
+        release_freed_memory()
         around = _around(block, reference.x.shape[-1])
         x = _compressed(reference, setting, bands, block, block)
         y = _compressed(processed, setting, bands, around, block)
@@ -216,6 +218,7 @@ def _compare_block(
     carried: tuple[_Carried | None, _Carried | None],
 ) -> tuple[Tiles, tuple[_Carried | None, _Carried | None]]:
     """Hear a block and compare it."""
+    release_freed_memory()
     around = _around(block, reference.x.shape[-1])
     x = _compressed(reference, setting, bands, block, block)
     y = _compressed(processed, setting, bands, around, block)
@@ -301,7 +304,9 @@ def _heard(
     if block.stop < setting.blocks[-1].stop:
         n_kept = setting.longest_delay + SEGMENT_HOP
         # Copies, or the whole block would be kept with them.
-        carried = _Carried(state, envelope[..., -n_kept:].clone(), motion[..., -n_kept:].clone())
+        carried = _Carried(
+            state.clone(), envelope[..., -n_kept:].clone(), motion[..., -n_kept:].clone()
+        )
     else:
         carried = None
     delay = -setting.delays[:, bands]

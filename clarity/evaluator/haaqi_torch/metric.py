@@ -53,8 +53,11 @@ from clarity.evaluator.haaqi_torch.pairs import Batch, make_batch
 from clarity.evaluator.haaqi_torch.resampling import to_model_rate, without_tails
 from clarity.evaluator.haaqi_torch.silence import silences
 
-BLOCK_SAMPLES = 1250 * SEGMENT_HOP
-"""Samples at 24 kHz that are worked on at once, 10 s; longer signals are cut into such blocks."""
+LONGEST_WHOLE = 1250 * SEGMENT_HOP
+"""Samples at 24 kHz of the longest signal that is worked on at once, 10 s."""
+
+BLOCK_SAMPLES = 312 * SEGMENT_HOP
+"""Samples of the blocks that longer ones are cut into, 2.5 s."""
 
 _QUIET_SHARE = 0.01
 
@@ -306,10 +309,8 @@ def _compare(
         for longest, n in zip(delays.max(1), lengths, strict=True)
     ]
     n_samples = reference.shape[-1]
-    blocks = [
-        slice(start, min(start + BLOCK_SAMPLES, n_samples))
-        for start in range(0, n_samples, BLOCK_SAMPLES)
-    ]
+    step = n_samples if n_samples <= LONGEST_WHOLE else BLOCK_SAMPLES
+    blocks = [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
     setting = Setting(
         level1=options.level1,
         lengths=lengths,

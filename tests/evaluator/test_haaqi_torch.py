@@ -430,4 +430,4 @@ def test_torchmetrics_twin() -> None:
     for part in (slice(0, 1), slice(1, 3)):
         twin.update(processed[part], reference[part], EAR)
     expected = haaqi(processed, reference, EAR, noise=3, **options).score.mean()
-    assert float(twin.compute()) == pytest.approx(float(expected), abs=1e-9)
+    assert float(twin.compute()) == pytest.approx(float(expected), abs=1e-7)  # float32

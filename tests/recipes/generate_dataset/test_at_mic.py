@@ -298,7 +298,7 @@ def test_a_run_that_stops_leaves_whole_files_only(
         run(generate_config(data.root))
     monkeypatch.undo()
     written = {p: p.read_bytes() for p in data.root.rglob("*.wav") if "at_mic_music" in p.parts}
-    assert len(written) == 7
+    assert 7 <= len(written) < len(whole)  # the next song may have begun when the run is called off
     assert all(whole[path] == content for path, content in written.items())
     assert not (data.metadata / "at_mic_music.train.json").exists()
     run(generate_config(data.root))

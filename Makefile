@@ -32,8 +32,8 @@ demo: $(READY) ## make demo data, enhance and score it with three separators, wr
 		'report.folders=[demo/exp/hpss,demo/exp/oracle,demo/exp/passthrough]' \
 		report.output=demo/report.html
 
-FINETUNE := path.root=demo/cadenza_data separator=masknet training.epochs=4 \
-	training.steps_per_epoch=20 training.learning_rate=0.003 training.valid_pairs=8
+FINETUNE := path.root=demo/cadenza_data separator=masknet training.epochs=2 \
+	training.steps_per_epoch=12 training.learning_rate=0.003
 
 demo-finetune: demo ## train a small network on L1, on HAAQI and on both; score and compare them (minutes)
 	for losses in l1:10:0 haaqi:0:1 both:10:1; do set -e; IFS=: read name l1 haaqi <<< $$losses; \

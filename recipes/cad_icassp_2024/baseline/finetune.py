@@ -23,11 +23,11 @@ from tqdm import trange
 from clarity.evaluator.haaqi_torch import HaaqiLoss
 from clarity.separation.checked import CheckedSeparator
 from clarity.separation.segmented import SegmentedSeparator
-from recipes.cad_icassp_2024.baseline.evaluate import Scorer
+from recipes.cad_icassp_2024.baseline.evaluate import PRESENTATION_LEVEL_DB_SPL, Scorer
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.baseline.training import LEVEL_DB_SPL, CropReader, training_losses
+from recipes.cad_icassp_2024.baseline.training import CropReader, training_losses
 from recipes.cad_icassp_2024.baseline.validation import Validator
 from recipes.cad_icassp_2024.data.dataset import SONG_FILES, DataPaths, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
@@ -98,7 +98,7 @@ class Training:
         generator = np.random.default_rng(seed)
         haaqi_loss = HaaqiLoss(
             self.config.sample_rate,
-            level1=LEVEL_DB_SPL,
+            level1=PRESENTATION_LEVEL_DB_SPL,
             checkpoint=training.checkpointing,
             generator=torch.Generator(device).manual_seed(seed),
         )

@@ -16,9 +16,6 @@ from clarity.utils.file_io import read_signal
 from recipes.cad_icassp_2024.baseline.differentiable import amplify, integrated_loudness, remix
 from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
 
-LEVEL_DB_SPL = 65.0
-"""Level of the music before amplification, as in evaluate.py."""
-
 
 @dataclass(frozen=True)
 class Crops:
@@ -153,7 +150,7 @@ def training_losses(
     crops : Crops
         On the device of the module.
     haaqi_loss : HaaqiLoss
-        For the rate of the crops and a level of `LEVEL_DB_SPL` for an RMS of 1.
+        For the rate of the crops and a level of `PRESENTATION_LEVEL_DB_SPL` for an RMS of 1.
     soft_clip : bool
         As in enhance.py.
 
@@ -168,7 +165,7 @@ def training_losses(
     enhanced = enhanced.tanh() if soft_clip else enhanced.clamp(-1.0, 1.0)
     wanted = remix(crops.stems, crops.gains_db, lufs, rate)
     reference = amplify(wanted, crops.filters)
-    # The level is that of the reference before amplification, as in evaluate.py; see LEVEL_DB_SPL.
+    # The level is that of the reference before amplification, as in evaluate.py; see PRESENTATION_LEVEL_DB_SPL.
     rms = wanted.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=1e-9)
     return Losses(
         l1=(estimates - crops.stems).abs().mean(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from clarity.separation.base import VDBO, Mixture, Separator, Stems
+from clarity.separation.base import Mixture, Separator, Stems
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.signal_processing import (
     FULL_SCALE_16BIT,
@@ -20,9 +20,7 @@ from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair, seed_for
-
-SIGNALS = (MIXTURE, *VDBO)
+from recipes.cad_icassp_2024.data.dataset import MIXTURE, SONG_FILES, Dataset, Pair, seed_for
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Validator:
     def _excerpts(self, song: Song) -> dict[str, np.ndarray]:
         """Read the middle of a song: the mixture and the true stems."""
         rate = self.scorer.run.config.sample_rate
-        signals = {name: self.dataset.read_music(song.scene, name, rate) for name in SIGNALS}
+        signals = {name: self.dataset.read_music(song.scene, name, rate) for name in SONG_FILES}
         n_samples = len(signals[MIXTURE])
         n_kept = min(n_samples, round(self.seconds * rate))
         start = (n_samples - n_kept) // 2

@@ -165,7 +165,7 @@ def training_losses(
     enhanced = enhanced.tanh() if soft_clip else enhanced.clamp(-1.0, 1.0)
     wanted = remix(crops.stems, crops.gains_db, lufs, rate)
     reference = amplify(wanted, crops.filters)
-    # The level is that of the reference before amplification, as in evaluate.py; see PRESENTATION_LEVEL_DB_SPL.
+    # The level is that of the reference before amplification, as in evaluate.py.
     rms = wanted.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=1e-9)
     return Losses(
         l1=(estimates - crops.stems).abs().mean(),

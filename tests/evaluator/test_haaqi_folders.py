@@ -195,3 +195,16 @@ def test_bad_options_are_one_message(
     assert run(data, *arguments) == 1
     assert message in capsys.readouterr().err
     assert (data / "mine.csv").read_text() == "my,precious\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("processed", "message"),
+    [("nothing", "nothing: no such folder; --output"), ("processed/a.flac", "a.flac: is a file")],
+)
+def test_what_is_no_folder_is_named(
+    data: Path, capsys: pytest.CaptureFixture[str], processed: str, message: str
+) -> None:
+    output = data / "scores.csv"
+    assert run(data, "--audiogram", "N3", "--output", output, processed=processed) == 1
+    assert message in capsys.readouterr().err
+    assert not output.exists()

@@ -119,7 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.reference.is_dir() and options.processed.is_dir():
             return _score_folders(options)
         if options.output is not None:
-            raise ValueError("--output is for folders: give two of them")
+            wrong = [path for path in (options.reference, options.processed) if not path.is_dir()]
+            what = "is a file" if wrong[0].exists() else "no such folder"
+            raise ValueError(f"{wrong[0]}: {what}; --output is for two folders")
         results = _scorer(options).score(options.reference, options.processed, options.listener)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")

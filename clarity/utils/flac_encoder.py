@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -272,18 +273,7 @@ def save_flac_signal(
     """
     sample_rate = output_sample_rate or signal_sample_rate
     peak_file = Path(filename).with_suffix(".txt")
-    n_clipped = 0
-
-    def samples() -> Iterator[npt.NDArray[np.int16]]:
-        nonlocal n_clipped
-        for block in resampled:
-            if do_clip_signal and not do_scale_signal:
-                limited, n_beyond = clip_signal(block, do_soft_clip)
-                n_clipped += n_beyond
-                yield to_16bit(limited)
-            else:
-                yield to_16bit(block)
-
+    clipping = Clipping()
     resampled = resample_blocks(as_blocks(signal), signal_sample_rate, sample_rate)
     if do_scale_signal:
         if peak_file.exists() and _read_peak(peak_file) is None:
@@ -294,13 +284,74 @@ def save_flac_signal(
         whole = np.concatenate(list(resampled))
         peak = float(np.max(np.abs(whole), initial=0.0)) or 1.0
         resampled = as_blocks(whole / peak)
-    FlacEncoder().encode(samples(), sample_rate, filename)
-    if n_clipped:
-        logger.warning("Writing %s: %d samples clipped", filename, n_clipped)
+    if do_clip_signal and not do_scale_signal:
+        samples = limited_to_16bit(resampled, do_soft_clip, clipping)
+    else:
+        samples = map(to_16bit, resampled)
+    FlacEncoder().encode(samples, sample_rate, filename)
+    if clipping.n_clipped:
+        logger.warning("Writing %s: %d samples clipped", filename, clipping.n_clipped)
     if do_scale_signal:
         with atomic_path(peak_file) as temporary:
             temporary.write_text(str(peak), encoding="utf-8")
-    elif _read_peak(peak_file) is not None:  # it would scale this signal when it is read
+    else:
+        remove_peak_file(filename)
+
+
+@dataclass
+class Clipping:
+    """How much of a signal was beyond full scale before it was limited.
+
+    Attributes
+    ----------
+    n_clipped, n_samples : int
+        Samples beyond full scale and all samples, all channels counted.
+    peak : float
+        The largest magnitude, full scale is 1.
+    """
+
+    n_clipped: int = 0
+    n_samples: int = 0
+    peak: float = 0.0
+
+
+def limited_to_16bit(
+    blocks: Iterator[npt.NDArray[np.floating]], soft_clip: bool, clipping: Clipping
+) -> Iterator[npt.NDArray[np.int16]]:
+    """Limit a signal to full scale and round it to 16 bits, block by block.
+
+    Parameters
+    ----------
+    blocks : iterator of ndarray, shape (samples,) or (samples, channels)
+        The signal, full scale 1.
+    soft_clip : bool
+        Pass the signal through the hyperbolic tangent.
+    clipping : Clipping
+        What was limited is added to it.
+
+    Yields
+    ------
+    ndarray of int16
+        Truncated toward zero, in the shapes of the blocks.
+    """
+    for block in blocks:
+        limited, n_beyond = clip_signal(block, soft_clip)
+        clipping.n_clipped += n_beyond
+        clipping.n_samples += block.size
+        clipping.peak = max(clipping.peak, float(np.max(np.abs(block), initial=0.0)))
+        yield to_16bit(limited)
+
+
+def remove_peak_file(filename: str | Path) -> None:
+    """Remove the peak of an earlier, scaled version, which would scale this one when it is read.
+
+    Parameters
+    ----------
+    filename : str or Path
+        The FLAC file. A text file beside it that holds something else than a number stays.
+    """
+    peak_file = Path(filename).with_suffix(".txt")
+    if _read_peak(peak_file) is not None:
         peak_file.unlink()
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from omegaconf import DictConfig
 
 from clarity.separation.base import VDBO, Mixture, Separator
+from clarity.utils.flac_encoder import Clipping
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
 from recipes.cad_icassp_2024.baseline.enhanced_signals import (
-    Clipping,
     clipping_text,
     pending_pairs,
     require_space_for_signals,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from clarity.utils.flac_encoder import FlacEncoder
-from clarity.utils.signal_processing import clip_signal, resample_blocks, to_16bit
+from clarity.utils.flac_encoder import (
+    Clipping,
+    FlacEncoder,
+    limited_to_16bit,
+    remove_peak_file,
+)
+from clarity.utils.signal_processing import resample_blocks
 from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.config import Config, OnError
+from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
@@ -29,23 +33,6 @@ FILE_OVERHEAD_BYTES = 16384
 
 # How far the length of an enhanced signal may be from that of its mixture: filters have tails.
 LENGTH_TOLERANCE_S = 0.25
-
-
-@dataclass
-class Clipping:
-    """How much of a signal was beyond full scale before it was limited.
-
-    Attributes
-    ----------
-    n_clipped, n_samples : int
-        Samples beyond full scale and all samples, all channels counted.
-    peak : float
-        The largest magnitude, full scale is 1.
-    """
-
-    n_clipped: int = 0
-    n_samples: int = 0
-    peak: float = 0.0
 
 
 def write_enhanced(
@@ -67,27 +54,16 @@ def write_enhanced(
     Clipping
     """
     clipping = Clipping()
-    stream = FlacEncoder().encode(
-        _limited(amplified, run.config, clipping), run.config.remix_sample_rate
-    )
+    rate = run.config.remix_sample_rate
+    resampled = resample_blocks(amplified, run.config.sample_rate, rate)
+    samples = limited_to_16bit(resampled, run.config.soft_clip, clipping)
+    stream = FlacEncoder().encode(samples, rate)
     path = run.experiment.signal_file(pair)
     with run.records.writing(path, pair.id, made_from(pair)) as temporary:
         temporary.write_bytes(stream)
-    path.with_suffix(".txt").unlink(missing_ok=True)  # it would scale the signal when it is read
+    remove_peak_file(path)
     log.debug("%s: written, %d samples clipped", pair.id, clipping.n_clipped)
     return clipping
-
-
-def _limited(
-    amplified: Iterator[np.ndarray], config: Config, clipping: Clipping
-) -> Iterator[np.ndarray]:
-    """Resample, limit to full scale and round to 16 bits; notes what was limited."""
-    for block in resample_blocks(amplified, config.sample_rate, config.remix_sample_rate):
-        clipping.n_samples += block.size
-        clipping.peak = max(clipping.peak, float(np.abs(block).max(initial=0.0)))
-        limited, n_beyond = clip_signal(block, config.soft_clip)
-        clipping.n_clipped += n_beyond
-        yield to_16bit(limited)
 
 
 def clipping_text(written: Sequence[tuple[Pair, Clipping]]) -> str:

@@ -9,13 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from clarity.separation.base import Mixture, Separator, Stems
+from clarity.utils.flac_encoder import Clipping, limited_to_16bit
 from clarity.utils.loudness import integrated_loudness
-from clarity.utils.signal_processing import (
-    FULL_SCALE_16BIT,
-    clip_signal,
-    resample,
-    to_16bit,
-)
+from clarity.utils.signal_processing import FULL_SCALE_16BIT, resample_blocks
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
@@ -93,7 +89,7 @@ class Validator:
     def _as_written(self, remix: np.ndarray, pair: Pair) -> np.ndarray:
         """Amplify a remix, and limit and round it as in the file of enhance.py."""
         config = self.scorer.run.config
-        amplified = HearingAid.from_config(config).amplify(remix, pair.listener)
-        resampled = resample(amplified, config.sample_rate, config.remix_sample_rate)
-        limited, _ = clip_signal(resampled, config.soft_clip)
-        return to_16bit(limited).astype(np.float32) / np.float32(FULL_SCALE_16BIT)
+        amplified = HearingAid.from_config(config).amplify_blocks(remix, pair.listener)
+        resampled = resample_blocks(amplified, config.sample_rate, config.remix_sample_rate)
+        samples = np.concatenate(list(limited_to_16bit(resampled, config.soft_clip, Clipping())))
+        return samples.astype(np.float32) / np.float32(FULL_SCALE_16BIT)

@@ -288,3 +288,15 @@ def test_entrants_decompose_signal_takes_either_orientation(plugin):
         # The last 0.1 s fade out: a signal within the first segment is treated so on purpose.
         for name, share in zip(names, (0.35, 0.15, 0.30, 0.20), strict=True):
             np.testing.assert_allclose(stems[name][:8000], share * signal[:8000], atol=1e-7)
+
+
+def test_text_beside_a_signal_goes_only_when_it_is_a_peak(tiny, plugin, tmp_path):
+    folder = tmp_path / "enhanced_signals"
+    folder.mkdir()
+    peak = folder / "scene_10001_L0001_remix.txt"
+    notes = folder / "scene_10001_L0002_remix.txt"
+    peak.write_text("3.7")
+    notes.write_text("sounds dull")
+    enhance(make_config(plugin, tiny.root, f"path.exp_folder={tmp_path}"))
+    assert not peak.exists()
+    assert notes.read_text() == "sounds dull"

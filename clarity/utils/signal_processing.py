@@ -13,6 +13,9 @@ import soxr
 FULL_SCALE_16BIT: Final = 32768
 """Integer that stands for 1.0 in 16-bit samples; 1.0 itself is one step too large for them."""
 
+LARGEST_16BIT: Final = (FULL_SCALE_16BIT - 1) / FULL_SCALE_16BIT
+"""Largest value that 16-bit samples hold, full scale 1."""
+
 _SOXR_DTYPES: Final = (np.float32, np.float64, np.int16, np.int32)
 
 

@@ -8,10 +8,9 @@ import numpy as np
 
 from clarity.evaluator.haaqi import HaaqiResult
 from clarity.utils.loudness import integrated_loudness
+from clarity.utils.signal_processing import LARGEST_16BIT
 from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.runs.scores import HAAQI_PARTS, Row
-
-LARGEST_16BIT = 32767 / 32768
 
 
 def score_row(

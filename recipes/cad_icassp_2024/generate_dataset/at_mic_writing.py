@@ -12,7 +12,7 @@ import soundfile
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from clarity.utils.file_io import write_signal
+from clarity.utils.file_io import leftovers, write_signal
 from recipes.cad_icassp_2024.data.audio_files import audio_problems, read_stereo
 from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
@@ -113,7 +113,7 @@ def write_songs(
     cancel, rate = CancelToken(), config.sample_rate
 
     def write(song: AtMicSong) -> None:
-        for leftover in song.folder.glob(".*.tmp.wav"):  # of a run that was killed
+        for leftover in leftovers(song.folder):  # of a run that was killed
             leftover.unlink(missing_ok=True)
         for name, path in song.results.items():
             cancel.check()

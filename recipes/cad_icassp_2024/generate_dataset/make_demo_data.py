@@ -23,6 +23,7 @@ import numpy as np
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
 from clarity.utils.file_io import atomic_path, write_json, write_signal
+from clarity.utils.signal_processing import LARGEST_16BIT
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE
 from recipes.cad_icassp_2024.generate_dataset import generate_at_mic_musdb18
@@ -146,7 +147,7 @@ def _write_music(folder: Path) -> None:
     ):
         logger.info("Decoded %s", name)
         # The lossy coding lets a few peaks out of full scale.
-        write_signal(path, np.clip(signal, -1.0, 32767 / 32768), SAMPLE_RATE, floating_point=False)
+        write_signal(path, np.clip(signal, -1.0, LARGEST_16BIT), SAMPLE_RATE, floating_point=False)
 
 
 def example_stems_file() -> Path:

@@ -14,13 +14,13 @@ from tqdm import tqdm
 
 from clarity.utils.file_io import atomic_path
 from clarity.utils.flac_encoder import save_flac_signal
+from clarity.utils.signal_processing import FULL_SCALE_16BIT, LARGEST_16BIT
 from recipes.cad_icassp_2024.data.dataset import MIXTURE, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.reporting.results import Results
 
 N_SHOWN = 10
-FULL_SCALE = (-32768, 32767)
-LOUDEST = 32767 / 32768  # the largest sample that 16 bits hold
+FULL_SCALE = (-FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1)
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,6 @@ def write_players(
 def _write(path: Path, signal: np.ndarray, sample_rate: int, label: str) -> Player:
     """Write a FLAC file, softer where it would clip: the reference is judged without clipping."""
     peak = float(np.max(np.abs(signal), initial=0.0))
-    gain = min(1.0, LOUDEST / peak) if peak else 1.0
+    gain = min(1.0, LARGEST_16BIT / peak) if peak else 1.0
     save_flac_signal(signal * gain, path, sample_rate)
     return Player(label, path, 20 * float(np.log10(gain)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -235,3 +236,20 @@ def test_a_process_that_is_killed_leaves_what_it_noted(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False)
     assert list(Journal(tmp_path, "made").lines()) == ["noted", "noted"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path, monkeypatch):
+    journal = Journal(tmp_path, "notes")
+    journal.append("first")
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            journal.append("lost")
+    (path,) = tmp_path.iterdir()
+    assert caught.value.filename == str(path)
+    journal.append("second")
+    assert list(journal.lines()) == ["first", "second"]

@@ -30,9 +30,13 @@ class Journal:
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder = folder
         self._kind = kind
+        self._path = self._new_path()
         self._descriptor: int | None = None
         self._begins_line = True
         self._lock = threading.Lock()
+
+    def _new_path(self) -> Path:
+        return self._folder / f"{self._kind}-{uuid.uuid4().hex[:16]}.jsonl"
 
     def lines(self) -> Iterator[Any]:
         """Yield what the lines of all processes hold; pass over lines that were cut off."""
@@ -52,21 +56,28 @@ class Journal:
         text = "".join(json.dumps(item, separators=(",", ":")) + "\n" for item in items)
         with self._lock:
             descriptor = self._open()
-            data = text.encode() if self._begins_line else b"\n" + text.encode()
-            self._begins_line = False  # unless all of it gets written
-            n_written = os.write(descriptor, data)
-            while n_written < len(data):  # a full disk takes a part, then raises
-                n_written += os.write(descriptor, data[n_written:])
-            self._begins_line = True
-            if durable:
-                os.fsync(descriptor)
+            try:
+                self._write(descriptor, text.encode())
+                if durable:
+                    os.fsync(descriptor)
+            except OSError as error:
+                error.filename = str(self._path)  # the system names no file for a descriptor
+                raise
+
+    def _write(self, descriptor: int, text: bytes) -> None:
+        """Write lines; after a failure the next ones begin behind a line feed."""
+        data = text if self._begins_line else b"\n" + text
+        self._begins_line = False  # unless all of it gets written
+        n_written = os.write(descriptor, data)
+        while n_written < len(data):  # a full disk takes a part, then raises
+            n_written += os.write(descriptor, data[n_written:])
+        self._begins_line = True
 
     def _open(self) -> int:
         if self._descriptor is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{self._kind}-{uuid.uuid4().hex[:16]}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            self._descriptor = os.open(path, flags, 0o666)
+            self._descriptor = os.open(self._path, flags, 0o666)
         return self._descriptor
 
     def close(self) -> None:
@@ -75,3 +86,4 @@ class Journal:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
+                self._path = self._new_path()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clarity.utils.audiogram import SEVERITY_LIMITS_DB, Audiogram, Listener
-from recipes.cad_icassp_2024.reporting.figures import DPI, Plot, Style, new_figure, style_axes
+from recipes.cad_icassp_2024.reporting.figures import DPI, Plot, Style
 
 AUDIOGRAM_SIZE = (2.25, 1.95)  # inches
 
@@ -63,26 +63,18 @@ def _draw_audiogram(listener: Listener, axes: dict[Style, Axes], style: Style) -
 
 
 def _empty_axes(style: Style) -> Axes:
-    figure, ((ax,),) = new_figure(*AUDIOGRAM_SIZE)
+    figure = Figure(figsize=AUDIOGRAM_SIZE, layout="constrained")
+    ax = figure.subplots()
     for index, (mark, label) in enumerate((("x", "left"), ("o", "right"))):
-        ax.plot(
-            [],
-            [],
-            marker=mark,
-            markersize=5,
-            markerfacecolor="none",
-            color=style.colour(index),
-            linewidth=1.2,
-            label=label,
-        )
+        colour = style.colour(index)
+        ax.plot([], [], f"{mark}-", mfc="none", markersize=5, color=colour, lw=1.2, label=label)
     ax.set_xscale("log", base=2)
     ax.set_xticks([250, 500, 1000, 2000, 4000, 8000], [".25", ".5", "1", "2", "4", "8"])
     ax.minorticks_off()
-    ax.set_xlim(200, 10000)
-    ax.set_ylim(105.0, -12)
+    ax.set(xlim=(200, 10000), ylim=(105.0, -12))
+    ax.set(xlabel="frequency in kHz", ylabel="level in dB HL")
     ax.set_yticks(range(0, 101, 20))
     ax.legend(loc="lower left", handlelength=1.4, fontsize=8)
-    style_axes(ax, style, "frequency in kHz", "level in dB HL")
     figure.set_dpi(DPI)  # text takes whole pixels
     figure.draw_without_rendering()
     figure.set_layout_engine(None)

@@ -14,7 +14,6 @@ from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clarity.utils.file_io import atomic_path
@@ -28,7 +27,7 @@ SCORE_LIMITS = (-0.02, 1.02)  # whole marks at 0 and at 1
 
 FONT = "DejaVu Sans"
 
-_SETTINGS: Any = {
+_SETTINGS = {
     "font.size": 9,
     "font.family": FONT,
     "axes.titlesize": 9,
@@ -36,6 +35,9 @@ _SETTINGS: Any = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
+    "axes.grid": True,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
     "legend.frameon": False,
     "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.fonttype": "none",  # the page's own font, and text that can be searched
@@ -67,20 +69,25 @@ class Style:
         """Return the colour of a separator."""
         return self.series[index % len(self.series)]
 
-    def dot_colour(self, index: int, *, bitmap: bool) -> str:
-        """Return the colour of a separator's points."""
-        return self.dots[index % len(self.dots)] if bitmap else self.colour(index)
+    def settings(self) -> dict[str, str]:
+        """Return these colours as Matplotlib's settings, of which all but the series are made."""
+        return {
+            **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "legend.labelcolor"), self.ink),
+            **dict.fromkeys(("xtick.color", "ytick.color"), self.muted),
+            **dict.fromkeys(("axes.edgecolor", "grid.color"), self.grid),
+        }
 
 
 # After M. Okabe and K. Ito, "Color Universal Design", 2008, with the light ones darkened for white
 # paper. The page has its own shades for light and dark: see report.css.
+_SERIES = ("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8")
 PAPER = Style(
     ink="#1c2126",
     muted="#5a636d",
     grid="#e3e6ea",
     ground="#ffffff",
-    series=("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8"),
-    dots=("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8"),
+    series=_SERIES,
+    dots=_SERIES,
 )
 
 # Stand-ins that `Plot.svg` turns into the page's CSS variables; no figure has these otherwise.
@@ -89,7 +96,7 @@ _VARIABLES = {
     "#010204": "--muted",
     "#010205": "--grid",
     "#010206": "--card",
-    **{f"#0102a{index}": f"--series-{index + 1}" for index in range(len(PAPER.series))},
+    **{f"#0102a{index}": f"--series-{index + 1}" for index in range(len(_SERIES))},
 }
 SCREEN = Style(
     ink="#010203",
@@ -107,20 +114,13 @@ MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚
 
 def marker(index: int) -> str:
     """Return the mark of a separator; with its colour, 36 of them can be told apart."""
-    return list(MARKERS)[(index + index // len(PAPER.series)) % len(MARKERS)]
+    return list(MARKERS)[(index + index // len(_SERIES)) % len(MARKERS)]
 
 
-@dataclass(frozen=True)
-class Mark:
-    """How the page marks a separator: a CSS colour, and the mark's shape as a character."""
-
-    colour: str
-    glyph: str
-
-
-def page_mark(index: int) -> Mark:
-    """Return how the page marks a separator."""
-    return Mark(f"var({_VARIABLES[SCREEN.colour(index)]})", MARKERS[marker(index)])
+def page_mark(index: int) -> dict[str, str]:
+    """Return how the page marks a separator: a CSS colour, and the mark's shape as a character."""
+    colour = f"var({_VARIABLES[SCREEN.colour(index)]})"
+    return {"colour": colour, "glyph": MARKERS[marker(index)]}
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Plot:
 
     def write_png(self, folder: Path) -> None:
         """Write the figure as PNG on white, whole or not at all."""
-        with _drawing(), atomic_path(folder / f"{self.name}.png") as temporary:
+        with _drawing(PAPER), atomic_path(folder / f"{self.name}.png") as temporary:
             figure = self.draw(PAPER)
             figure.savefig(temporary, dpi=DPI, facecolor=PAPER.ground, metadata={"Software": None})
 
@@ -158,7 +158,7 @@ class Plot:
         along in one page. The same figure gives the same text.
         """
         buffer = io.StringIO()
-        with _drawing(self.name):
+        with _drawing(SCREEN, self.name):
             self.draw(SCREEN).savefig(
                 buffer,
                 format="svg",
@@ -177,9 +177,10 @@ class Plot:
 
 
 @contextmanager
-def _drawing(salt: str | None = None) -> Iterator[None]:
-    """Draw with the page's settings; what the font lacks is a box in the PNG, not a warning."""
-    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": salt}), warnings.catch_warnings():
+def _drawing(style: Style, salt: str | None = None) -> Iterator[None]:
+    """Draw in a style; what the font lacks is a box in the PNG, not a warning."""
+    settings: Any = {**_SETTINGS, **style.settings(), "svg.hashsalt": salt}
+    with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from")
         yield
 
@@ -207,50 +208,27 @@ def anchor(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", lambda match: f".{ord(match[0]):x}.", name)
 
 
-def new_figure(
-    width: float, height: float, n_rows: int = 1, n_columns: int = 1, **options: Any
-) -> Any:
-    """Return a figure of a size in inches and its axes, always as a two-dimensional array."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **options)
-
-
 def figure_with_legend(
     height: float, separators: Sequence[str], n_rows: int = 1, n_columns: int = 1
 ) -> Any:
-    """Return a figure with axes in common; it is higher where its legend has more than two rows."""
+    """Return a figure and an array of its axes, which are of scores and have them in common.
+
+    It is higher than `height`, in inches, where its legend has more than two rows.
+    """
     n_legend_rows = math.ceil(len(separators) / _n_legend_columns(separators))
     height += LEGEND_ROW * max(0, n_legend_rows - 2)
-    return new_figure(WIDTH, height, n_rows, n_columns, sharex=True, sharey=True)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
+    axes[0, 0].set_ylim(*SCORE_LIMITS)
+    return figure, axes
 
 
-def draw_legend(figure: Figure, ax: Axes, style: Style) -> None:
-    """Name the separators of one of the figure's axes above them all."""
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=_n_legend_columns(labels),
-        labelcolor=style.ink,
-    )
+def draw_legend(figure: Figure) -> None:
+    """Name the separators of a figure above its axes, all of which have the same."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles=handles, loc="outside upper center", ncols=_n_legend_columns(labels))
 
 
 def _n_legend_columns(separators: Sequence[str]) -> int:
     longest = max(map(len, separators)) + 7  # characters, the mark included
     return max(1, min(3, len(separators), LEGEND_CHARACTERS // longest))
-
-
-def style_axes(axes: Axes, style: Style, x_label: str, y_label: str, grid: str = "both") -> None:
-    """Label axes and give them the colours of a style."""
-    axes.set_xlabel(x_label, color=style.ink)
-    axes.set_ylabel(y_label, color=style.ink)
-    axes.title.set_color(style.ink)
-    axes.tick_params(colors=style.muted, length=0)
-    for spine in axes.spines.values():
-        spine.set_color(style.grid)
-    if grid:
-        axes.grid(axis=grid, color=style.grid, linewidth=0.8)  # type: ignore[arg-type]
-    legend = axes.get_legend()
-    if legend is not None:
-        for text in legend.get_texts():
-            text.set_color(style.ink)

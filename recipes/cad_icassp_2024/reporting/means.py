@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recipes.cad_icassp_2024.reporting.figures import (
-    SCORE_LIMITS,
     Style,
     draw_legend,
     figure_with_legend,
     marker,
-    style_axes,
 )
 from recipes.cad_icassp_2024.reporting.statistics import CONFIDENCE_LABEL, mean_interval
 
@@ -32,23 +29,17 @@ N_SPACED = 6
 
 @dataclass(frozen=True)
 class MeanLine:
-    """The means of one separator.
+    """The means of one separator: where each is drawn, and its interval; arrays (n_groups,).
 
-    Attributes
-    ----------
-    separator : str
-    index : int
-        Its place among all separators, which gives its colour and mark.
-    x, mean, low, high : ndarray, shape (n_groups,)
-        Where each mean is drawn, the mean, and the ends of its interval.
+    `index` is its place among all separators, which gives its colour and mark.
     """
 
     separator: str
     index: int
-    x: npt.NDArray[np.float64]
-    mean: npt.NDArray[np.float64]
-    low: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
+    x: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 def mean_lines(
@@ -85,16 +76,11 @@ def mean_lines(
         groups = [group for _, group in kept[kept["separator"] == name].groupby("group")]
         beside = offset(place, len(shown), spacing)
         intervals = [mean_interval(group[value], group["song"], N_RESAMPLES) for group in groups]
-        lines.append(
-            MeanLine(
-                separator=name,
-                index=separators.index(name),
-                x=np.array([group[x].mean() + beside for group in groups]),
-                mean=np.array([group[value].mean() for group in groups]),
-                low=np.array([interval.low for interval in intervals]),
-                high=np.array([interval.high for interval in intervals]),
-            )
-        )
+        points = [
+            (group[x].mean() + beside, group[value].mean(), *astuple(interval))
+            for group, interval in zip(groups, intervals, strict=True)
+        ]
+        lines.append(MeanLine(name, separators.index(name), *np.transpose(points)))
     return lines
 
 
@@ -123,21 +109,17 @@ def draw_mean_lines(ax: Axes, lines: Sequence[MeanLine], style: Style) -> None:
 
 def draw_panels(
     panels: Mapping[str, Sequence[MeanLine]], style: Style, x_label: str, y_label: str
-) -> tuple[Figure, np.ndarray]:
-    """Draw four sets of means in panels of their own, named after them; returns their axes, too."""
+) -> Figure:
+    """Draw four sets of means in panels of their own, named after them."""
     names = [line.separator for line in next(iter(panels.values()))]
     figure, axes = figure_with_legend(4.2, names, 2, 2)
     for ax, (title, lines) in zip(axes.flat, panels.items(), strict=True):
         draw_mean_lines(ax, lines, style)
-        ax.set_title(title, loc="left", color=style.ink)
-        ax.set_ylim(*SCORE_LIMITS)
-        style_axes(ax, style, "", "")
-    for ax in axes[-1]:
-        ax.set_xlabel(x_label, color=style.ink)
-    for ax in axes[:, 0]:
-        ax.set_ylabel(y_label, color=style.ink)
-    draw_legend(figure, axes[0, 0], style)
-    return figure, axes
+        ax.set_title(title, loc="left")
+        ax.set(xlabel=x_label, ylabel=y_label)
+        ax.label_outer()
+    draw_legend(figure)
+    return figure
 
 
 def means_text(rows: pd.DataFrame, by: str, value: str = "score") -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,7 +10,6 @@ from recipes.cad_icassp_2024.reporting.figures import Plot, Style
 from recipes.cad_icassp_2024.reporting.means import (
     CI,
     N_SPACED,
-    MeanLine,
     draw_panels,
     mean_lines,
     means_text,
@@ -70,12 +66,19 @@ def _parts_plot(name: str, what: str, ears: pd.DataFrame, results: Results) -> P
     shown = "" if is_all else f", of the {n_shown} separators with the highest scores"
     ordered = ears.sort_values("level", kind="stable").astype({"level": str})
     means = " ".join(f"{part}: {means_text(ordered, 'level', part)}." for part in PARTS)
+
+    def draw(style: Style) -> Figure:
+        figure = draw_panels(lines, style, what, "")
+        figure.axes[0].set_xticks(range(len(levels)), levels)
+        figure.axes[0].set_xlim(-0.5, len(levels) - 0.5)
+        return figure
+
     return Plot(
         name,
         f"Parts of the score by {what}",
         f"{MEANINGS}{shown}; {CI}. {largest_fall(ears, what)}",
         f"Mean features of HAAQI by {what}. {means}",
-        partial(_draw_parts, lines, levels, what),
+        draw,
     )
 
 
@@ -90,12 +93,3 @@ def largest_fall(ears: pd.DataFrame, what: str) -> str:
     if not falls[most] > 0:
         return f"{span} no part falls."
     return f"{span} {most} falls most, by {falls[most]:.2f}."
-
-
-def _draw_parts(
-    lines: dict[str, list[MeanLine]], labels: Sequence[str], what: str, style: Style
-) -> Figure:
-    figure, axes = draw_panels(lines, style, what, "")
-    axes[0, 0].set_xticks(range(len(labels)), labels)
-    axes[0, 0].set_xlim(-0.5, len(labels) - 0.5)
-    return figure

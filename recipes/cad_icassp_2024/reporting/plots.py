@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence, Sized
+from collections.abc import Sized
 from functools import partial
 
 import numpy as np
@@ -21,13 +21,10 @@ from recipes.cad_icassp_2024.reporting.figures import (
     draw_legend,
     figure_with_legend,
     marker,
-    new_figure,
-    style_axes,
 )
 from recipes.cad_icassp_2024.reporting.means import (
     CI,
     N_SPACED,
-    MeanLine,
     draw_mean_lines,
     draw_panels,
     mean_lines,
@@ -66,8 +63,8 @@ def distribution(results: Results) -> Plot:
 
 
 def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
-    figure, axes = new_figure(WIDTH, 0.7 + 0.85 * len(scores))
-    (ax,) = axes.flat
+    figure = Figure(figsize=(WIDTH, 0.7 + 0.85 * len(scores)), layout="constrained")
+    ax = figure.subplots()
     edges = np.linspace(0, 1, 51)
     for index, values in enumerate(scores.values()):
         base = len(scores) - 1 - index
@@ -79,9 +76,8 @@ def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
         _draw_box(ax, values, base - 0.14, colour)
     labels = [textwrap.fill(name, 14) for name in reversed(list(scores))]
     ax.set_yticks(range(len(scores)), labels)
-    ax.set_xlim(0, 1)
-    ax.set_ylim(-0.35, len(scores) - 0.25)
-    style_axes(ax, style, SCORE, "", grid="x")
+    ax.set(xlim=(0, 1), ylim=(-0.35, len(scores) - 0.25), xlabel=SCORE)
+    ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", labelcolor=style.ink)
     ax.spines["left"].set_visible(False)
     return figure
@@ -103,23 +99,23 @@ def severity(results: Results) -> Plot:
     lines = mean_lines(ears, results.separators, "place", 0.14)
     first = ears[ears["separator"] == results.separators[0]]["severity"].value_counts()
     labels = [f"{severity_label(name)}\n{first.get(name, 0):,} ears" for name in present]
+
+    def draw(style: Style) -> Figure:
+        figure, ((ax,),) = figure_with_legend(3.1, results.separators)
+        draw_mean_lines(ax, lines, style)
+        ax.set_xticks(range(len(labels)), labels)
+        ax.set(xlim=(-0.5, len(labels) - 0.5), xlabel="hearing loss of the ear", ylabel=SCORE)
+        draw_legend(figure)
+        return figure
+
     return Plot(
         "severity",
         "Score by severity of the hearing loss",
         "Mean score of the ears in each class of hearing loss (mean level from 2 to 8 kHz: up to "
         "15, 35, 56 and above 56 dB HL), with the number of ears; " + CI + ".",
         f"Mean scores by class of hearing loss. {means_text(ears, 'severity')}.",
-        partial(_draw_severity, lines, labels),
+        draw,
     )
-
-
-def _draw_severity(lines: Sequence[MeanLine], labels: Sequence[str], style: Style) -> Figure:
-    figure, ((ax,),) = figure_with_legend(3.1, [line.separator for line in lines])
-    draw_mean_lines(ax, lines, style)
-    ax.set_xticks(range(len(labels)), labels)
-    ax.set_xlim(-0.5, len(labels) - 0.5)
-    _finish(figure, ax, style, "hearing loss of the ear")
-    return figure
 
 
 def pure_tone(results: Results) -> Plot:
@@ -132,6 +128,20 @@ def pure_tone(results: Results) -> Plot:
     )
     lines = mean_lines(ears, results.separators, "pta", 1.0, bin_width=BIN_DB)
     points = "" if _is_crowded(lines) else "Every ear of every pair: its score against its "
+    lowest, highest = ears["pta"].min(), ears["pta"].max()
+    limits_db = (BIN_DB * (lowest // BIN_DB) - 2, BIN_DB * np.ceil(highest / BIN_DB) + 2)
+
+    def draw(style: Style) -> Figure:
+        figure, ((ax,),) = figure_with_legend(3.1, results.separators)
+        for index, line in enumerate([] if _is_crowded(lines) else lines):
+            rows = ears[ears["separator"] == line.separator]
+            x = rows["pta"] + offset(index, len(lines), 1.0)
+            _draw_points(ax, x, rows["score"], index, style)
+        draw_mean_lines(ax, lines, style)
+        ax.set(xlim=limits_db, xlabel="pure-tone average in dB HL", ylabel=SCORE)
+        draw_legend(figure)
+        return figure
+
     return Plot(
         "pure_tone_average",
         "Score against the pure-tone average",
@@ -139,22 +149,8 @@ def pure_tone(results: Results) -> Plot:
         f"Lines join the means of bins of {BIN_DB:.0f} dB; "
         f"separators stand side by side; {CI}.",
         f"Scores of ears against their pure-tone averages in dB HL. {slopes}.",
-        partial(_draw_pure_tone, ears, lines),
+        draw,
     )
-
-
-def _draw_pure_tone(ears: pd.DataFrame, lines: Sequence[MeanLine], style: Style) -> Figure:
-    figure, ((ax,),) = figure_with_legend(3.1, [line.separator for line in lines])
-    for index, line in enumerate([] if _is_crowded(lines) else lines):
-        rows = ears[ears["separator"] == line.separator]
-        _draw_points(ax, rows["pta"] + offset(index, len(lines), 1.0), rows["score"], index, style)
-    draw_mean_lines(ax, lines, style)
-    ax.set_xlim(
-        BIN_DB * np.floor(ears["pta"].min() / BIN_DB) - 2,
-        BIN_DB * np.ceil(ears["pta"].max() / BIN_DB) + 2,
-    )
-    _finish(figure, ax, style, "pure-tone average in dB HL")
-    return figure
 
 
 def gain(results: Results) -> Plot:
@@ -162,6 +158,12 @@ def gain(results: Results) -> Plot:
     scores = results.scores
     lines = {stem: mean_lines(scores, results.separators, stem, 0.7) for stem in VDBO}
     limit_db = max(GAIN_LIMIT_DB, 2 + float(scores[list(VDBO)].abs().to_numpy().max()))
+
+    def draw(style: Style) -> Figure:
+        figure = draw_panels(lines, style, "gain in dB", SCORE)
+        figure.axes[0].set_xlim(-limit_db, limit_db)
+        return figure
+
     return Plot(
         "gain",
         "Score against the requested gain",
@@ -169,14 +171,8 @@ def gain(results: Results) -> Plot:
         "have whatever gain the scene gives them; " + CI + ".",
         "Mean scores by requested gain in dB. "
         + " ".join(f"{stem.capitalize()}: {means_text(scores, stem)}." for stem in VDBO),
-        partial(_draw_gain, lines, limit_db),
+        draw,
     )
-
-
-def _draw_gain(lines: dict[str, list[MeanLine]], limit_db: float, style: Style) -> Figure:
-    figure, axes = draw_panels(lines, style, "gain in dB", SCORE)
-    axes[0, 0].set_xlim(-limit_db, limit_db)
-    return figure
 
 
 def left_right(results: Results) -> Plot:
@@ -206,9 +202,9 @@ def _draw_left_right(scores: dict[str, pd.DataFrame], style: Style) -> Figure:
         ax.plot(*means, marker(index), color=style.colour(index), markersize=5, label=name)
         if not _is_crowded(scores):
             _draw_points(ax, x, y, index, style)
-    ax.set_xlim(*SCORE_LIMITS)
+    ax.set(xlim=SCORE_LIMITS, xlabel=f"{SCORE}, left ear", ylabel=f"{SCORE}, right ear")
     ax.set_aspect("equal")
-    _finish(figure, ax, style, f"{SCORE}, left ear", f"{SCORE}, right ear")
+    draw_legend(figure)
     return figure
 
 
@@ -225,15 +221,9 @@ def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, index: int, style: Style)
         y,
         s=14 if len(x) < 300 else 4,
         marker=marker(index),
-        color=style.dot_colour(index, bitmap=bitmap),
+        color=style.dots[index % len(style.dots)] if bitmap else style.colour(index),
         alpha=float(np.clip(30 / np.sqrt(len(x)), 0.12, 0.5)),
         linewidths=0,
         rasterized=bitmap,
         zorder=1,
     )
-
-
-def _finish(figure: Figure, ax: Axes, style: Style, x_label: str, y_label: str = SCORE) -> None:
-    ax.set_ylim(*SCORE_LIMITS)
-    draw_legend(figure, ax, style)
-    style_axes(ax, style, x_label, y_label)

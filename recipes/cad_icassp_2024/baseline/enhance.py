@@ -47,7 +47,7 @@ from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side, overlap_stages
 from recipes.cad_icassp_2024.runs.progress import progress
 from recipes.cad_icassp_2024.runs.run import Run, open_run
-from recipes.cad_icassp_2024.runs.settings import MadeFrom, enhance_settings, metadata_settings
+from recipes.cad_icassp_2024.runs.settings import MadeFrom, enhance_settings
 
 __all__ = [
     "apply_gains",
@@ -148,12 +148,7 @@ def enhance(config: DictConfig | Config) -> None:
         files = files_needed(separator)
         usable = run.with_music(usable, files)
         settings = enhance_settings(run.config, fingerprint)
-        run.experiment.check_or_record_settings(
-            "enhance",
-            settings | metadata_settings(run.dataset.paths),
-            overwrite=run.config.overwrite,
-            stale=[run.experiment.signal_file(pair) for pair in run.dataset.pairs],
-        )
+        run.check_settings(settings, map(run.experiment.signal_file, run.dataset.pairs))
         made_from = MadeFrom(run.dataset, files, settings)
         todo = pending_pairs(run, usable, made_from)
         if not todo:

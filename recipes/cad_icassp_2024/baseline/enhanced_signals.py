@@ -20,8 +20,7 @@ from clarity.utils.flac_encoder import (
 from clarity.utils.signal_processing import resample_blocks
 from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.config import OnError
-from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
 from recipes.cad_icassp_2024.runs.run import Run, shortened
@@ -33,6 +32,14 @@ FILE_OVERHEAD_BYTES = 16384
 
 # How far the length of an enhanced signal may be from that of its mixture: filters have tails.
 LENGTH_TOLERANCE_S = 0.25
+
+
+def as_16bit(
+    config: Config, amplified: Iterator[np.ndarray], clipping: Clipping
+) -> Iterator[np.ndarray]:
+    """Bring the blocks of an amplified signal to the rate of the files, limited and rounded."""
+    resampled = resample_blocks(amplified, config.sample_rate, config.remix_sample_rate)
+    return limited_to_16bit(resampled, config.soft_clip, clipping)
 
 
 def write_enhanced(
@@ -54,10 +61,8 @@ def write_enhanced(
     Clipping
     """
     clipping = Clipping()
-    rate = run.config.remix_sample_rate
-    resampled = resample_blocks(amplified, run.config.sample_rate, rate)
-    samples = limited_to_16bit(resampled, run.config.soft_clip, clipping)
-    stream = FlacEncoder().encode(samples, rate)
+    samples = as_16bit(run.config, amplified, clipping)
+    stream = FlacEncoder().encode(samples, run.config.remix_sample_rate)
     path = run.experiment.signal_file(pair)
     with run.records.writing(path, pair.id, made_from(pair)) as temporary:
         temporary.write_bytes(stream)
@@ -131,8 +136,7 @@ def require_space_for_signals(run: Run, pairs: Sequence[Pair]) -> None:
     if todo:
         freed = sum(there.values()) if run.config.overwrite else 0
         n_bytes = max(0, signal_bytes(run.dataset, todo, run.config.remix_sample_rate) - freed)
-        what = f"enhancing {len(todo)} pairs"
-        require_space(run.experiment.folder, n_bytes, what, "choose another path.exp_folder")
+        run.require_space(n_bytes, f"enhancing {len(todo)} pairs")
 
 
 def signal_bytes(dataset: Dataset, pairs: Iterable[Pair], sample_rate: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from clarity.evaluator.haaqi import HaaqiResult, evaluate_haaqi
-from clarity.utils.audiogram import Audiogram
+from clarity.utils.audiogram import Audiogram, Listener
 from clarity.utils.flac_encoder import read_flac_signal
 from clarity.utils.signal_processing import compute_rms, resample
 from recipes.cad_icassp_2024.baseline.enhanced_signals import mixture_durations_s, with_signals
@@ -36,14 +36,13 @@ from recipes.cad_icassp_2024.pyclarity import (
 )
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config
-from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side
 from recipes.cad_icassp_2024.runs.progress import progress
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.score_table import ScoreTable
 from recipes.cad_icassp_2024.runs.scores import Row, log_summary
-from recipes.cad_icassp_2024.runs.settings import evaluate_settings, metadata_settings
+from recipes.cad_icassp_2024.runs.settings import evaluate_settings
 
 __all__ = [
     "apply_gains",
@@ -90,14 +89,20 @@ class Scorer:
         path = self.run.experiment.signal_file(pair)
         with self.run.records.contents.reading(path):
             enhanced, _ = read_flac_signal(path)
-        seeded = config.evaluate.set_random_seed
-        stream = np.random.RandomState(seed_for(pair.scene.id)) if seeded else None
-        audiograms = (pair.listener.audiogram_left, pair.listener.audiogram_right)
-        left, right = (
+        seed = seed_for(pair.scene.id) if config.evaluate.set_random_seed else None
+        left, right = self.score_ears(reference, enhanced, pair.listener, seed)
+        return score_row(pair, left, right, enhanced, config.remix_sample_rate)
+
+    def score_ears(
+        self, reference: np.ndarray, enhanced: np.ndarray, listener: Listener, seed: int | None
+    ) -> list[HaaqiResult]:
+        """Score left and right ear; without a seed they draw from NumPy's global generator."""
+        stream = None if seed is None else np.random.RandomState(seed)
+        audiograms = (listener.audiogram_left, listener.audiogram_right)
+        return [
             self.score_ear(reference[:, ear], enhanced[:, ear], audiogram, stream)
             for ear, audiogram in enumerate(audiograms)
-        )
-        return score_row(pair, left, right, enhanced, config.remix_sample_rate)
+        ]
 
     def score_ear(
         self,
@@ -154,16 +159,9 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
     """
     with open_run("evaluate", config) as run:
         usable = with_signals(run, run.with_music(run.pairs, SONG_FILES))
-        what = f"the scores of {len(usable)} pairs"
-        folder, n_bytes = run.experiment.folder, len(usable) * ROW_BYTES
-        require_space(folder, n_bytes, what, "choose another path.exp_folder")
+        run.require_space(len(usable) * ROW_BYTES, f"the scores of {len(usable)} pairs")
         settings = evaluate_settings(run.config, run.experiment.signals_digest())
-        run.experiment.check_or_record_settings(
-            "evaluate",
-            settings | metadata_settings(run.dataset.paths),
-            overwrite=run.config.overwrite,
-            stale=run.experiment.scores_files(),
-        )
+        run.check_settings(settings, run.experiment.scores_files())
         scores = ScoreTable(run, settings)
         todo = scores.pending(usable)
         try:

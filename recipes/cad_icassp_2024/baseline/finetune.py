@@ -7,10 +7,8 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
-import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import hydra
@@ -32,10 +30,11 @@ from recipes.cad_icassp_2024.baseline.validation import Validator
 from recipes.cad_icassp_2024.data.dataset import SONG_FILES, DataPaths, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.config import PathConfig
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.schema import check_config
-from recipes.cad_icassp_2024.runs.settings import enhance_settings, metadata_settings
+from recipes.cad_icassp_2024.runs.settings import enhance_settings
 from recipes.cad_icassp_2024.runs.training_folder import HistoryRow, TrainingFolder, mean_score
 
 log = logging.getLogger(__name__)
@@ -88,11 +87,8 @@ class Training:
         dict of str to float
             Means over the steps: ``l1``, ``1 - haaqi`` and ``gradient_norm``.
         """
-        training, module, device = (
-            self.config.training,
-            self.separator.module,
-            self.separator.device,
-        )
+        training, module = self.config.training, self.separator.module
+        device = self.separator.device
         seed = int(np.random.SeedSequence((training.seed, epoch)).generate_state(1)[0])
         torch.manual_seed(seed)
         generator = np.random.default_rng(seed)
@@ -135,21 +131,8 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
     RecipeError
         When the data or the settings do not allow it, or the separator cannot be trained.
     """
-    with open_training(config) as training:
-        training.run()
-        folder = training.folder
-        log.info(
-            "validation score %.4f at the start, %.4f in epoch %d, the best: %s\n"
-            "python enhance.py separator=%s separator.checkpoint=%s takes it",
-            *(mean_score(folder.rows[0]), mean_score(folder.best_row), folder.best_row["epoch"]),
-            *(folder.best_file, training.config.separator.model, folder.best_file),
-        )
-
-
-@contextlib.contextmanager
-def open_training(cfg: DictConfig | FinetuneConfig) -> Iterator[Training]:
-    """Read the data, build the separator, and hold the folder's lock."""
-    config: FinetuneConfig = check_config(cfg, FinetuneConfig)
+    config = check_config(config, FinetuneConfig)
+    assert isinstance(config, FinetuneConfig)
     with open_run("finetune", config) as run:
         pairs = run.with_music(run.pairs, SONG_FILES)
         built = build_separator(dataclasses.replace(config.separator, cache_dir=None))
@@ -158,19 +141,22 @@ def open_training(cfg: DictConfig | FinetuneConfig) -> Iterator[Training]:
         settings = {
             **enhance_settings(config, built.fingerprint),
             **{f"training.{key}": value for key, value in vars(config.training).items()},
-            **metadata_settings(run.dataset.paths),
         }
         del settings["training.epochs"]  # more of them go on from where fewer stopped
-        run.experiment.check_or_record_settings(
-            "finetune", settings, overwrite=config.overwrite, stale=[folder.state_file]
-        )
+        run.check_settings(settings, [folder.state_file])
         if config.overwrite:
             folder.clear()
         n_samples = round(config.training.crop_s * config.sample_rate)
         crops = CropReader(
             run.dataset, pairs, separator.sources, config.sample_rate, n_samples, config.nalr.make()
         )
-        yield Training(config, separator, crops, _validator(run, config), folder)
+        Training(config, separator, crops, _validator(run, config), folder).run()
+        log.info(
+            "validation score %.4f at the start, %.4f in epoch %d, the best: %s\n"
+            "python enhance.py separator=%s separator.checkpoint=%s takes it",
+            *(mean_score(folder.rows[0]), mean_score(folder.best_row), folder.best_row["epoch"]),
+            *(folder.best_file, config.separator.model, folder.best_file),
+        )
 
 
 def _trainable(separator: object, config: FinetuneConfig) -> SegmentedSeparator:
@@ -198,13 +184,7 @@ def _validator(run: Run, config: FinetuneConfig) -> Validator:
     """Choose the pairs to validate on, spread over their split."""
     dataset, training = run.dataset, config.training
     if training.valid_split not in (None, config.path.split):
-        old, new = config.path.split, training.valid_split
-        paths = {
-            item.name: getattr(config.path, item.name).replace(f".{old}.json", f".{new}.json")
-            for item in dataclasses.fields(config.path)
-        }
-        valid_path = type(config.path)(**{**paths, "split": new})
-        dataset = Dataset.load(DataPaths.from_config(valid_path), run.records.contents)
+        dataset = Dataset.load(_validation_paths(config), run.records.contents)
     n_pairs = min(training.valid_pairs, len(dataset.pairs))
     chosen = np.linspace(0, len(dataset.pairs) - 1, n_pairs).round().astype(int)
     pairs: list[Pair] = [dataset.pairs[index] for index in chosen]
@@ -213,6 +193,23 @@ def _validator(run: Run, config: FinetuneConfig) -> Validator:
         raise RecipeError("the music to validate on is not usable:\n  " + "\n  ".join(problems))
     scorer = Scorer(run, References(dataset, config.sample_rate), n_threads=run.n_cores)
     return Validator(scorer, dataset, pairs, training.valid_s)
+
+
+def _validation_paths(config: FinetuneConfig) -> DataPaths:
+    """Return the paths of the data with ``training.valid_split`` for ``path.split``."""
+    old, new = config.path.split, config.training.valid_split
+    renamed = {
+        key: name.replace(f".{old}.json", f".{new}.json") for key, name in vars(config.path).items()
+    }
+    paths = DataPaths.from_config(PathConfig(**{**renamed, "split": new}))
+    files = (paths.scenes_file, paths.listeners_file, paths.scene_listeners_file)
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise RecipeError(
+            f"training.valid_split={new}: no such file as {', '.join(missing)}; choose a split "
+            "whose metadata are there, or put them there"
+        )
+    return paths
 
 
 def _text(row: HistoryRow) -> str:

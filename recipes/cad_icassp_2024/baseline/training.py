@@ -43,13 +43,7 @@ class Crops:
 
     def to(self, device: torch.device) -> Crops:
         """Move everything to a device."""
-        return Crops(
-            self.mixture.to(device),
-            self.stems.to(device),
-            self.gains_db.to(device),
-            self.filters.to(device),
-            self.ears.to(device),
-        )
+        return Crops(*(part.to(device) for part in vars(self).values()))
 
 
 @dataclass(frozen=True)

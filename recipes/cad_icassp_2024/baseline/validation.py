@@ -9,9 +9,10 @@ import numpy as np
 from tqdm import tqdm
 
 from clarity.separation.base import Mixture, Separator, Stems
-from clarity.utils.flac_encoder import Clipping, limited_to_16bit
+from clarity.utils.flac_encoder import Clipping
 from clarity.utils.loudness import integrated_loudness
-from clarity.utils.signal_processing import FULL_SCALE_16BIT, resample_blocks
+from clarity.utils.signal_processing import FULL_SCALE_16BIT
+from recipes.cad_icassp_2024.baseline.enhanced_signals import as_16bit
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
@@ -79,17 +80,13 @@ class Validator:
         lufs = integrated_loudness(mixture.signal, rate)
         enhanced = self._as_written(remix_to_loudness(stems.items(), gains_db, lufs, rate), pair)
         reference = remix_to_loudness(true_stems.items(), gains_db, lufs, rate)
-        stream = np.random.RandomState(seed_for(pair.scene.id))
-        audiograms = (pair.listener.audiogram_left, pair.listener.audiogram_right)
-        return [
-            self.scorer.score_ear(reference[:, ear], enhanced[:, ear], audiogram, stream).score
-            for ear, audiogram in enumerate(audiograms)
-        ]
+        seed = seed_for(pair.scene.id)
+        ears = self.scorer.score_ears(reference, enhanced, pair.listener, seed)
+        return [ear.score for ear in ears]
 
     def _as_written(self, remix: np.ndarray, pair: Pair) -> np.ndarray:
         """Amplify a remix, and limit and round it as in the file of enhance.py."""
         config = self.scorer.run.config
         amplified = HearingAid.from_config(config).amplify_blocks(remix, pair.listener)
-        resampled = resample_blocks(amplified, config.sample_rate, config.remix_sample_rate)
-        samples = np.concatenate(list(limited_to_16bit(resampled, config.soft_clip, Clipping())))
+        samples = np.concatenate(list(as_16bit(config, amplified, Clipping())))
         return samples.astype(np.float32) / np.float32(FULL_SCALE_16BIT)

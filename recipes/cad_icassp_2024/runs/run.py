@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,10 +15,12 @@ from omegaconf import DictConfig
 from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
 from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
 from recipes.cad_icassp_2024.runs.config import Config, OnError, as_config
+from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.failures import Failures
 from recipes.cad_icassp_2024.runs.parallel import CancelToken, ordered_parallel_map
 from recipes.cad_icassp_2024.runs.records import Records
+from recipes.cad_icassp_2024.runs.settings import Settings, metadata_settings
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ class Run:
 
     Attributes
     ----------
+    step : str
+        ``enhance``, ``evaluate`` or ``finetune``.
     config : Config
     dataset : Dataset
     batch : Batch
@@ -48,6 +52,7 @@ class Run:
         Ends the work between two pairs.
     """
 
+    step: str
     config: Config
     dataset: Dataset
     batch: Batch
@@ -57,6 +62,33 @@ class Run:
     records: Records
     n_cores: int = field(default_factory=numba.get_num_threads)
     cancel: CancelToken = field(default_factory=CancelToken)
+
+    def check_settings(self, settings: Settings, stale: Iterable[Path]) -> None:
+        """Check settings and metadata against those that the results were made with, or note them.
+
+        Parameters
+        ----------
+        settings : dict
+            What the results depend on.
+        stale : iterable of Path
+            All results of the step; with ``overwrite=true`` they are removed if they differ.
+
+        Raises
+        ------
+        RecipeError
+            See `Experiment.check_or_record_settings`.
+        """
+        self.experiment.check_or_record_settings(
+            self.step,
+            settings | metadata_settings(self.dataset.paths),
+            overwrite=self.config.overwrite,
+            stale=stale,
+        )
+
+    def require_space(self, n_bytes: int, what: str) -> None:
+        """Refuse to begin when the experiment folder has no room, see `disk.require_space`."""
+        remedy = "choose another path.exp_folder"
+        require_space(self.experiment.folder, n_bytes, what, remedy)
 
     def with_music(self, pairs: Sequence[Pair], names: Sequence[str]) -> list[Pair]:
         """Check the headers of all audio files that pairs need, before any work is done.
@@ -83,19 +115,12 @@ class Run:
         if self.config.on_error is OnError.stop:
             music = self.dataset.paths.music_dir
             raise RecipeError(f"the music in {music} is not usable:\n  " + "\n  ".join(problems))
-        found: dict[str, str] = {}
-        for pair in pairs:
-            if pair.scene.mixture_id not in found:
-                faults = self.dataset.check_audio([pair], names)
-                found[pair.scene.mixture_id] = "; ".join(faults)
-        return self.without(
-            {
-                pair.id: found[pair.scene.mixture_id]
-                for pair in pairs
-                if found[pair.scene.mixture_id]
-            },
-            pairs,
-        )
+        songs = {pair.scene.mixture_id: pair for pair in pairs}
+        faults = {
+            song: "; ".join(self.dataset.check_audio([pair], names)) for song, pair in songs.items()
+        }
+        found = {pair.id: faults[pair.scene.mixture_id] for pair in pairs}
+        return self.without({name: fault for name, fault in found.items() if fault}, pairs)
 
     def without(self, problems: dict[str, str], pairs: Sequence[Pair]) -> list[Pair]:
         """Return the pairs whose ids have no problem; note the others as failed."""
@@ -140,7 +165,7 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
     Parameters
     ----------
     step : str
-        ``enhance`` or ``evaluate``.
+        ``enhance``, ``evaluate`` or ``finetune``.
     config : Config, or what Hydra composed
 
     Yields
@@ -169,7 +194,7 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
         records,
         Failures(step, settings.on_error, experiment.failures_file(batch)) as failures,
     ):
-        yield Run(settings, dataset, batch, pairs, experiment, failures, records)
+        yield Run(step, settings, dataset, batch, pairs, experiment, failures, records)
 
 
 def shortened(lines: Sequence[str]) -> str:

@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 
 from clarity.utils.stopping import end_at_once_when_stopped
 
 
-def enhance() -> None:
-    """Run ``cadenza-enhance``."""
-    _run("baseline.enhance")
-
-
-def evaluate() -> None:
-    """Run ``cadenza-evaluate``."""
-    _run("baseline.evaluate")
-
-
-def merge() -> None:
-    """Run ``cadenza-merge``."""
-    _run("baseline.merge_batches_results")
-
-
-def finetune() -> None:
-    """Run ``cadenza-finetune``."""
-    _run("baseline.finetune")
-
-
-def report() -> None:
-    """Run ``cadenza-report``."""
-    _run("baseline.report")
-
-
-def generate_scenes() -> None:
-    """Run ``cadenza-generate-scenes``."""
-    _run("generate_dataset.generate_train_scenes")
-
-
-def generate_at_mic() -> None:
-    """Run ``cadenza-generate-at-mic``."""
-    _run("generate_dataset.generate_at_mic_musdb18")
-
-
-def demo_data() -> None:
-    """Run ``cadenza-demo-data``."""
-    _run("generate_dataset.make_demo_data")
-
-
-def download() -> None:
-    """Run ``cadenza-download``."""
-    _run("generate_dataset.download")
-
-
 def _run(script: str) -> None:
     end_at_once_when_stopped()
     import_module(f"recipes.cad_icassp_2024.{script}").main()
+
+
+# cadenza-enhance and so on: see project.scripts in pyproject.toml.
+enhance = partial(_run, "baseline.enhance")
+evaluate = partial(_run, "baseline.evaluate")
+merge = partial(_run, "baseline.merge_batches_results")
+finetune = partial(_run, "baseline.finetune")
+report = partial(_run, "baseline.report")
+generate_scenes = partial(_run, "generate_dataset.generate_train_scenes")
+generate_at_mic = partial(_run, "generate_dataset.generate_at_mic_musdb18")
+demo_data = partial(_run, "generate_dataset.make_demo_data")
+download = partial(_run, "generate_dataset.download")

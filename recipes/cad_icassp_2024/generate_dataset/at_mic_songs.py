@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,38 +11,31 @@ import numpy as np
 import soundfile
 
 from clarity import __version__
-from recipes.cad_icassp_2024.data.audio_files import (
-    SongFolders,
-    song_problems,
-)
+from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, song_problems
 from recipes.cad_icassp_2024.data.consistency import note_equal_folders
 from recipes.cad_icassp_2024.data.content import Contents, digest_of
-from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
+from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
 from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, find_on_disk
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, mixture_id
 from recipes.cad_icassp_2024.data.schema import HeadPosition, SceneEntry
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
 from recipes.cad_icassp_2024.generate_dataset.hrtf import find_hrtf_files, load_hrtf_signals
-from recipes.cad_icassp_2024.runs.records import Dependencies
+from recipes.cad_icassp_2024.runs.disk import require_space
+from recipes.cad_icassp_2024.runs.records import Dependencies, Records, Result
 
 logger = logging.getLogger(__name__)
 
 CLIPPING_RULE = "16 bits, clipped at full scale"
+BYTES_PER_FRAME = 4
+"""Two channels of 16 bits."""
 
 
 @dataclass(frozen=True)
 class Hrtfs:
-    """Impulse responses for one head position.
+    """Impulse responses for one head position, and the files that they were read from.
 
-    Attributes
-    ----------
-    position : HeadPosition
-        The head and the angles of the loudspeakers.
-    left, right : ndarray
-        Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
-    files : tuple of Path
-        Where they were read from.
+    Those of the `left` and of the `right` loudspeaker, shape (taps, 2): left ear, right ear.
     """
 
     position: HeadPosition
@@ -53,18 +46,10 @@ class Hrtfs:
 
 @dataclass(frozen=True)
 class AtMicSong:
-    """A song to be put at the microphones of one head.
+    """A song to be put at the microphones of one head, both by their ids in the metadata.
 
-    Attributes
-    ----------
-    song, head_position : str
-        Ids in the metadata.
-    source : dict of str to Path
-        The five files to be filtered.
-    hrtfs : Hrtfs
-        What to filter them with.
-    folder : Path
-        Where the five results go.
+    The five files of `source` are filtered with `hrtfs`; the results go into `folder`, at
+    `sample_rate` in Hz.
     """
 
     song: str
@@ -72,6 +57,7 @@ class AtMicSong:
     source: dict[str, Path]
     hrtfs: Hrtfs
     folder: Path
+    sample_rate: int
 
     @property
     def name(self) -> str:
@@ -97,24 +83,24 @@ class AtMicSong:
             "Head Position": self.head_position,
         }
 
-    def made_from(self, name: str, sample_rate: int, contents: Contents) -> Dependencies:
+    def made_from(self, name: str, contents: Contents) -> Dependencies:
         """Return what the file of the mixture or of a stem depends on."""
         return {
             "music": contents.digest(self.source[name]),
             "HRTFs": digest_of([contents.digest(file) for file in self.hrtfs.files]),
             "head position": digest_of(self.hrtfs.position.model_dump()),
-            "sampling rate": f"{sample_rate} Hz",
+            "sampling rate": f"{self.sample_rate} Hz",
             "clipping rule": CLIPPING_RULE,
             "package version": __version__,
         }
 
-    def is_complete(self, sample_rate: int) -> bool:
+    def is_complete(self) -> bool:
         """Whether all five results are there, in the right length and rate."""
         if not _has_all_files(self.folder) or song_problems(self.results):
             return False
         source, result = (soundfile.info(files[MIXTURE]) for files in (self.source, self.results))
-        wanted = source.frames * sample_rate / source.samplerate
-        return result.samplerate == sample_rate and abs(result.frames - wanted) <= 1
+        wanted = source.frames * self.sample_rate / source.samplerate
+        return result.samplerate == self.sample_rate and abs(result.frames - wanted) <= 1
 
 
 def _has_all_files(folder: Path) -> bool:
@@ -161,6 +147,7 @@ def plan_songs(config: GenerateConfig, contents: Contents) -> list[AtMicSong]:
             {name: songs.file(song, name) for name in SONG_FILES},
             hrtfs[position],
             output_dir / path.split / mixture_id(song, position),
+            config.sample_rate,
         )
         for song, position in wanted
     ]
@@ -184,3 +171,58 @@ def _read_hrtfs(
         hrtfs[name] = Hrtfs(position, left, right, files)
     problems.raise_if_any(f"the impulse responses in {config.path.hrtf_dir}")
     return hrtfs
+
+
+def pending_songs(
+    songs: Sequence[AtMicSong], records: Records, config: GenerateConfig
+) -> list[AtMicSong]:
+    """Return the songs that are missing or not complete, and those made from something else.
+
+    Raises `RecipeError` when audio has faults (all of them are listed), there is music that was not
+    made here, or the disk is too small.
+    """
+    sources = {song.song: song.source for song in songs}
+    audio_problems(sources.values()).raise_if_any(f"the music in {config.path.music_dir}")
+    pending = list(songs)
+    if not config.overwrite:
+        complete = [song for song in songs if song.is_complete()]
+        current = _current_songs(complete, records, config)
+        pending = [song for song in songs if song.name not in current]
+    if len(pending) < len(songs):
+        logger.info("%d of %d songs are there already", len(songs) - len(pending), len(songs))
+    if pending:
+        n_frames = sum(soundfile.info(song.source[MIXTURE]).frames for song in pending)
+        needed = n_frames * BYTES_PER_FRAME * len(SONG_FILES)
+        folder = Path(config.path.output_music_dir).expanduser()
+        require_space(folder, needed, f"{len(pending)} songs", "set path.output_music_dir")
+    return pending
+
+
+def _current_songs(
+    songs: Sequence[AtMicSong], records: Records, config: GenerateConfig
+) -> set[str]:
+    """Return the names of the songs that would come out the same now, and say why others not."""
+    contents = records.contents
+    comparison = records.compare(
+        Result(
+            song.result_name(name),
+            contents.digest(path),
+            song.made_from(name, contents),
+        )
+        for song in songs
+        for name, path in song.results.items()
+    )
+    if comparison.unknown:
+        listed = "\n  ".join(comparison.unknown[:MAX_LINES_PER_KIND])
+        raise RecipeError(
+            f"{len(comparison.unknown)} files in {config.path.output_music_dir} have no record of "
+            "what they were made from, or were changed since: move them away, or give "
+            f"overwrite=true to make all music again:\n  {listed}"
+        )
+    for line in comparison.changes("files of music at the microphones"):
+        logger.warning("%s: made again", line)
+    return {
+        song.name
+        for song in songs
+        if not any(song.result_name(name) in comparison.changed for name in SONG_FILES)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,13 @@ class GenerateConfig:
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the values."""
-        counts = {
-            "sample_rate": self.sample_rate,
-            "scene.number_scenes_per_song": self.scene.number_scenes_per_song,
-            "scene_listener.number_listeners_per_scene": (
-                self.scene_listener.number_listeners_per_scene
-            ),
-            "n_workers": self.n_workers,
-        }
-        for key, value in counts.items():
+        for key in (
+            "sample_rate",
+            "scene.number_scenes_per_song",
+            "scene_listener.number_listeners_per_scene",
+            "n_workers",
+        ):
+            value = attrgetter(key)(self)
             if value < 1:
                 yield f"{key}={value}: must be 1 or more"
 

@@ -42,26 +42,12 @@ UNPACKED_TO_PACKED = 1.6
 
 @dataclass(frozen=True)
 class Package:
-    """A file of the record.
-
-    Attributes
-    ----------
-    name : str
-        What it is asked for by: ``core``, ``train``, ``validation``, ``evaluation_complete``.
-    file : str
-        Its file name in the record.
-    n_bytes : int
-        Its size.
-    checksum : str
-        Such as ``md5:d41d8cd98f00b204e9800998ecf8427e``.
-    url : str
-        Where it is fetched from.
-    """
+    """A file of the record, and the name that it is asked for by: ``core``, ``train``, ..."""
 
     name: str
     file: str
     n_bytes: int
-    checksum: str
+    checksum: str  # such as md5:d41d8cd98f00b204e9800998ecf8427e
     url: str
 
     def archive(self, root: Path) -> Path:
@@ -78,23 +64,10 @@ class Package:
         return note.is_file() and self.checksum in note.read_text(encoding="utf-8")
 
 
-def read_record(url: str = RECORD_URL) -> list[Package]:
-    """Return the packages of a Zenodo record.
+def read_record(url: str) -> list[Package]:
+    """Return the packages of a record in Zenodo's API, by name.
 
-    Parameters
-    ----------
-    url : str
-        The record in Zenodo's API.
-
-    Returns
-    -------
-    list of Package
-        By name.
-
-    Raises
-    ------
-    RecipeError
-        When there is no answer, or it is no record.
+    Raises `RecipeError` when there is no answer, or it is no record.
     """
     record = get_json(url)
     try:

@@ -12,22 +12,25 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra
-import numpy as np
 from omegaconf import DictConfig
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
+from clarity.utils.file_io import leftovers, write_signal
+from recipes.cad_icassp_2024.data.audio_files import read_stereo
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import (
     AtMicSong,
     find_precreated_samples,
-    plan_songs,
-)
-from recipes.cad_icassp_2024.generate_dataset.at_mic_writing import (
-    open_records,
     pending_songs,
-    write_songs,
+    plan_songs,
 )
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
 from recipes.cad_icassp_2024.generate_dataset.generated_metadata import (
@@ -39,8 +42,11 @@ from recipes.cad_icassp_2024.generate_dataset.hrtf import (
     load_hrtf_signals,
     normalise_lufs_level,
 )
+from recipes.cad_icassp_2024.runs import locks
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.job import job
+from recipes.cad_icassp_2024.runs.parallel import CancelToken, ordered_parallel_map
+from recipes.cad_icassp_2024.runs.records import Records
 
 __all__ = ["apply_hrtf", "find_precreated_samples", "load_hrtf_signals", "normalise_lufs_level"]
 
@@ -66,29 +72,56 @@ def run(cfg: Any) -> None:
         listing_file = find_on_disk(config.path.output_music_file)
         needs_writing(listing_file, listing, config.overwrite)  # or an error, before hours of work
         pending = pending_songs(songs, records, config)
-        write_songs(pending, put_at_microphones, records, config)
+        write_songs(pending, records, config.n_workers)
         write_generated(listing_file, listing, config.overwrite)
 
 
-def put_at_microphones(song: AtMicSong, music: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Filter the mixture or a stem of a song, and give it the loudness that it had.
+@contextlib.contextmanager
+def open_records(config: GenerateConfig) -> Iterator[Records]:
+    """Hold the folder of the music at the microphones, and open the records in it."""
+    folder = Path(config.path.output_music_dir).expanduser()
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locks.hold(folder / "locks" / "generate.lock"))
+        except locks.HeldError as other:
+            raise RecipeError(
+                f"{other} is putting music at the microphones into {folder}: wait until it has "
+                "finished, or choose another path.output_music_dir"
+            ) from None
+        yield held.enter_context(Records(folder / "records", verify=config.verify))
 
-    Parameters
-    ----------
-    song : AtMicSong
-        Has the impulse responses.
-    music : ndarray
-        What the loudspeakers play, shape (samples, 2).
-    sample_rate : int
-        In Hz.
 
-    Returns
-    -------
-    ndarray
-        What the ears get, shape (samples, 2).
-    """
+def write_songs(songs: Sequence[AtMicSong], records: Records, n_workers: int) -> None:
+    """Write the five files of every song, several songs at a time, with a progress bar."""
+    cancel = CancelToken()
+
+    def write(song: AtMicSong) -> None:
+        for leftover in leftovers(song.folder):  # of a run that was killed
+            leftover.unlink(missing_ok=True)
+        for name, path in song.results.items():
+            cancel.check()
+            write_at_mic_file(song, name, path, records)
+
+    with (
+        logging_redirect_tqdm(),
+        tqdm(total=len(songs), desc="At-mic music", disable=None) as progress,
+    ):
+
+        def count(*_: object) -> None:
+            progress.update()
+
+        ordered_parallel_map(songs, write, count, n_workers, cancel)
+
+
+def write_at_mic_file(song: AtMicSong, name: str, path: Path, records: Records) -> None:
+    """Filter the mixture or a stem of a song, and give it the loudness that it had."""
+    with records.contents.reading(song.source[name]):
+        music = read_stereo(song.source[name], song.sample_rate)
     ears = apply_hrtf(music, song.hrtfs.left, song.hrtfs.right)
-    return normalise_lufs_level(ears, music, sample_rate)
+    ears = normalise_lufs_level(ears, music, song.sample_rate)
+    made_from = song.made_from(name, records.contents)
+    with records.writing(path, song.result_name(name), made_from) as temporary:
+        write_signal(temporary, ears, song.sample_rate, floating_point=False)
 
 
 @command_line(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,6 @@ from recipes.cad_icassp_2024.data.audio_files import read_stereo
 from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class HrtfPair:
-    """Impulse responses from a pair of loudspeakers to both ears.
-
-    Attributes
-    ----------
-    left, right : ndarray
-        Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
-    """
-
-    left: FloatArray
-    right: FloatArray
 
 
 def hrtf_file_name(mic: str, subject: str, side: str, angle_deg: float) -> str:

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.generate_dataset import at_mic_songs
+from recipes.cad_icassp_2024.generate_dataset import at_mic_songs, generate_at_mic_musdb18
 from recipes.cad_icassp_2024.generate_dataset.config import generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import run
 from tests.conftest import ROOT
@@ -163,10 +163,8 @@ def test_music_that_was_not_made_here_is_refused_and_kept(
 def test_a_source_that_changes_while_it_is_filtered_makes_no_music(
     data: TinyDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recipes.cad_icassp_2024.generate_dataset import at_mic_writing
-
     path = data.root / "audio" / "music" / "train" / "Song A" / "drums.wav"
-    real = at_mic_writing.read_stereo
+    real = generate_at_mic_musdb18.read_stereo
 
     def reads_what_changes(file: Path, rate: int) -> np.ndarray:
         signal = real(file, rate)
@@ -174,7 +172,7 @@ def test_a_source_that_changes_while_it_is_filtered_makes_no_music(
             change_samples(file)
         return signal
 
-    monkeypatch.setattr(at_mic_writing, "read_stereo", reads_what_changes)
+    monkeypatch.setattr(generate_at_mic_musdb18, "read_stereo", reads_what_changes)
     shutil.rmtree(data.root / "audio" / "at_mic_music")
     with pytest.raises(RecipeError, match=r"drums\.wav: was changed while this run went on"):
         run(generate_config(data.root))

@@ -25,26 +25,15 @@ FULL_SCALE = (-FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1)
 
 @dataclass(frozen=True)
 class Example:
-    """A pair that is shown by itself.
-
-    Attributes
-    ----------
-    separator : str
-    pair : Pair
-    score, left_score, right_score : float
-    clipping_rate : float or None
-        As `clipping_rate` gives it; None when the enhanced signal is not there.
-    signal_file : Path
-        The enhanced signal.
-    """
+    """A pair that is shown by itself."""
 
     separator: str
     pair: Pair
     score: float
     left_score: float
     right_score: float
-    clipping_rate: float | None
-    signal_file: Path
+    clipping_rate: float | None  # as `clipping_rate` gives it
+    signal_file: Path  # the enhanced signal, which may not be there
 
 
 @dataclass(frozen=True)
@@ -63,16 +52,7 @@ class Extremes:
 
 @dataclass(frozen=True)
 class Player:
-    """A sound in the page.
-
-    Attributes
-    ----------
-    label : str
-        What is to be heard.
-    file : Path
-    gain_db : float
-        How much softer or louder than the original the file is, in dB.
-    """
+    """A sound in the page: what is to be heard, and how much softer than the original it is."""
 
     label: str
     file: Path
@@ -86,20 +66,8 @@ Players = dict[tuple[str, str], list[Player]]
 def clipping_rate(path: Path) -> float | None:
     """Return the share of a 16-bit file's samples that are at full scale, in all channels.
 
-    Parameters
-    ----------
-    path : Path
-        An enhanced signal.
-
-    Returns
-    -------
-    float or None
-        From 0 to 1; None when there is no such file.
-
-    Raises
-    ------
-    RecipeError
-        When the file cannot be read as audio.
+    From 0 to 1; None when there is no such file. Raises `RecipeError` when it cannot be read as
+    audio.
     """
     if not path.is_file():
         return None
@@ -113,12 +81,7 @@ def clipping_rate(path: Path) -> float | None:
 def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> Extremes:
     """Find the worst and the best pairs of a separator.
 
-    Parameters
-    ----------
-    results : Results
-    separator : str
-    n_shown : int
-        How many of each; fewer when there are not twice as many pairs.
+    There are `n_shown` of each, fewer when there are not twice as many pairs.
     """
     rows = results.of(separator).sort_values("score", kind="stable")
     n_worst = min(n_shown, len(rows) // 2)
@@ -148,21 +111,9 @@ def write_players(
 ) -> Players:
     """Write what can be listened to of each example: reference, mixture and enhanced signal.
 
-    Parameters
-    ----------
-    results : Results
-    examples : sequence of Example
-    folder : Path
-        Where the files go.
-    sample_rate : int
-        Of mixtures and references in Hz.
-    reference : callable
-        Returns what the enhanced signal of a pair is compared with, shape (samples, 2).
-
-    Raises
-    ------
-    RecipeError
-        When music is missing.
+    Mixtures and references are at `sample_rate`, in Hz. `reference` returns what the enhanced
+    signal of a pair is compared with, shape (samples, 2). Raises `RecipeError` when music is
+    missing.
     """
     written: dict[Path, Player] = {}
 

@@ -94,23 +94,10 @@ class Results:
 
 
 def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
-    """Read the scores of experiments and look their pairs up in the metadata.
+    """Read the scores in experiment folders and look their pairs up in the metadata.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    folders : sequence of Path
-        Experiment folders.
-
-    Returns
-    -------
-    Results
-
-    Raises
-    ------
-    RecipeError
-        When a folder has no scores, or its scores are of pairs that are not in the data set, of
-        one pair twice, or made from different things.
+    Raises `RecipeError` when a folder has no scores, or its scores are of pairs that are not in the
+    data set, of one pair twice, or made from different things.
     """
     experiments = _named([Experiment(folder) for folder in folders])
     tables = {name: _read_table(experiment, dataset) for name, experiment in experiments.items()}

@@ -51,24 +51,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """The scores of one separator in a line.
-
-    Attributes
-    ----------
-    separator : str
-    n_pairs, n_songs : int
-    mean : float
-    interval : Interval
-        Of the mean.
-    median, left, right : float
-        Median of the pairs' scores; mean of the left and of the right ears' scores.
-    """
+    """The scores of one separator in a line: of its pairs, and the means of either ear's scores."""
 
     separator: str
     n_pairs: int
     n_songs: int
     mean: float
-    interval: Interval
+    interval: Interval  # of the mean
     median: float
     left: float
     right: float
@@ -76,28 +65,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much higher one separator scores than another on the pairs that both have.
-
-    Attributes
-    ----------
-    first, second : str
-        Separators.
-    n_pairs : int
-        Scene-listener pairs that both have scored.
-    mean : float
-        Mean of first minus second.
-    interval : Interval
-        Of the mean.
-    share_higher : float
-        Share of the pairs in which the first scores higher, 0 to 1.
-    """
+    """How much higher one separator scores than another on the pairs that both have."""
 
     first: str
     second: str
     n_pairs: int
-    mean: float
-    interval: Interval
-    share_higher: float
+    mean: float  # of first minus second
+    interval: Interval  # of the mean
+    share_higher: float  # of the pairs in which the first scores higher, 0 to 1
 
     @property
     def is_clear(self) -> bool:
@@ -209,9 +184,9 @@ def differences_to_best(
     table = scores.pivot(index=["song", "scene", "listener"], columns="separator", values="score")
     best = rivals(summaries)[0].separator
     differences = []
-    for other in (summary.separator for summary in summaries if summary.separator != best):
+    for other in (summary.separator for summary in summaries):
         values = (table[best] - table[other]).dropna()
-        if values.empty:
+        if other == best or values.empty:
             continue
         is_higher = values.mean() >= 0
         values = values if is_higher else -values

@@ -18,30 +18,25 @@ from recipes.cad_icassp_2024.reporting.statistics import (
 def verdict(summaries: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
     """Return the answer in one to four sentences, the first of which is the headline.
 
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        The highest mean first.
-    differences : sequence of PairedDifference
-        Those to the best.
+    The summaries come with the highest mean first, the differences are those to the best.
     """
     competing = rivals(summaries)
     best = competing[0].separator
     sentences = _alone(competing[0]) if len(competing) == 1 else _ranked(competing, differences)
     others = {summary.separator for summary in summaries if summary not in competing}
-    if CEILING in others:
-        sentences.append(_to_ceiling(best, differences))
-    if BASELINE in others:
-        sentences.append(_to_baseline(best, differences))
+    for mark, compared in ((CEILING, _to_ceiling), (BASELINE, _to_baseline)):
+        if mark in others:
+            found = _between(mark, best, differences)
+            apart = f"The {mark} has no pair in common with {best}."
+            sentences.append(apart if found is None else compared(best, found))
     return sentences
 
 
 def _alone(summary: Summary) -> list[str]:
-    pairs = f"{summary.n_pairs:,} {_pairs(summary.n_pairs)}"
-    interval = f"{CONFIDENCE_LABEL} interval {summary.interval.text()}"
     return [
         f"{summary.separator} scores {summary.mean:.3f} on average.",
-        f"That is the mean of {pairs}, {interval}.",
+        f"That is the mean of {summary.n_pairs:,} {_pairs(summary.n_pairs)}, {CONFIDENCE_LABEL} "
+        f"interval {summary.interval.text()}.",
     ]
 
 
@@ -78,10 +73,7 @@ def _ranked(competing: Sequence[Summary], differences: Sequence[PairedDifference
     return [f"{one} is best, {lead}.", f"The difference is measured {sureness}. {higher}"]
 
 
-def _to_ceiling(best: str, differences: Sequence[PairedDifference]) -> str:
-    found = _between(CEILING, best, differences)
-    if found is None:
-        return f"The {CEILING} has no pair in common with {best}."
+def _to_ceiling(best: str, found: PairedDifference) -> str:
     span = found.interval.text()
     if found.first != CEILING:
         return f"{best} is {found.mean:.3f} ({span}) above the {CEILING}, the supposed ceiling."
@@ -91,10 +83,7 @@ def _to_ceiling(best: str, differences: Sequence[PairedDifference]) -> str:
     )
 
 
-def _to_baseline(best: str, differences: Sequence[PairedDifference]) -> str:
-    found = _between(BASELINE, best, differences)
-    if found is None:
-        return f"The {BASELINE} has no pair in common with {best}."
+def _to_baseline(best: str, found: PairedDifference) -> str:
     amount = f"{found.mean:.3f} ({found.interval.text()})"
     if found.first == BASELINE:
         return f"No separation at all ({BASELINE}), the line to beat, is {amount} above {best}."

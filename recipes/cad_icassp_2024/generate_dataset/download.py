@@ -96,22 +96,10 @@ def _package(entry: dict[str, Any]) -> Package:
 
 
 def download(root: Path, names: Sequence[str], record_url: str = RECORD_URL) -> None:
-    """Fetch, check and unpack packages; what is there is left alone.
+    """Fetch, check and unpack packages into ``path.root``; what is there is left alone.
 
-    Parameters
-    ----------
-    root : Path
-        The data set's folder, ``path.root``.
-    names : sequence of str
-        Names of packages.
-    record_url : str
-        The record in Zenodo's API.
-
-    Raises
-    ------
-    RecipeError
-        When a name is not in the record, the disk is too small, the network fails again and again,
-        a checksum is wrong, or an archive is not to be unpacked.
+    Raises `RecipeError` when a name is not in the record, the disk is too small, the network fails
+    again and again, a checksum is wrong, or an archive is not to be unpacked.
     """
     packages = _chosen(read_record(record_url), names)
     todo = [package for package in packages if not package.is_unpacked(root)]
@@ -181,15 +169,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -> None:
-    """Run from the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Default: those of the process.
-    record_url : str
-        The record in Zenodo's API.
-    """
+    """Run from the command line: with the arguments of the process, if none are given."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.list and (options.root is None or not options.packages):

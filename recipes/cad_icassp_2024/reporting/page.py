@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from clarity import __version__
 from clarity.separation.base import VDBO
@@ -72,16 +71,10 @@ def write_page(page: Page, path: Path) -> None:
         songs=song_table(page.results),
         pairs=pair_table(page.results),
         audiogram_box="0 0 {} {}".format(*(72 * inches for inches in AUDIOGRAM_SIZE)),
-        css=_asset("report.css"),
-        script=_asset("report.js"),
         version=__version__,
     )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _asset(name: str) -> Markup:
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
 
 
 def gains_text(gains_db: Mapping[str, float]) -> str:
@@ -124,19 +117,16 @@ def pair_table(results: Results) -> Table:
             "song": scores["song"],
             "scene": scores["scene"],
             "listener": scores["listener"],
-            "loss": [
+            "loss (left / right)": [
                 " / ".join(dict.fromkeys(map(severity_label, both)))  # once where both are alike
                 for both in zip(scores["left_severity"], scores["right_severity"], strict=True)
             ],
-            "gains": scores["scene"].map(gains),
-            "head": scores["head_position"],
+            "requested gain": scores["scene"].map(gains),
+            "head position": scores["head_position"],
         }
     )
-    labels = {"head": "head position", "loss": "loss (left / right)", "gains": "requested gain"}
-    columns = [
-        _number(name) if name in ("left", "right", "score") else _text(labels.get(str(name), name))
-        for name in table
-    ]
+    numbers = ("score", "left", "right")
+    columns = [_number(name) if name in numbers else _text(name) for name in table]
     return {"columns": columns, "rows": _rows(table)}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from recipes.cad_icassp_2024.runs.config_table import README, with_tables
+from recipes.cad_icassp_2024.config_table import README, with_tables
 from tests.recipes.tiny_dataset import make_stems, make_tiny_dataset, read, write
 
 ROOT = README.parent
@@ -49,7 +49,7 @@ class MyModel(torch.nn.Module):
 
 
 def test_the_tables_of_keys_are_the_schemas():
-    assert with_tables(TEXT) == TEXT, "run python -m recipes.cad_icassp_2024.runs.config_table"
+    assert with_tables(TEXT) == TEXT, "run python -m recipes.cad_icassp_2024.config_table"
     assert "| `separator.segment` | `10.0` |" in TEXT
     assert "| `scene.number_scenes_per_song` | `4` |" in TEXT
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from tests.faults.conftest import undisturbed
 from tests.faults.running import Runner, has_one_message, n_scores, n_signals, signals, wait_until
 from tests.recipes.baseline.helpers import make_config

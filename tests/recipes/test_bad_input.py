@@ -17,8 +17,9 @@ import soundfile
 from hydra.core.singleton import Singleton
 
 from recipes.cad_icassp_2024.baseline import enhance
-from recipes.cad_icassp_2024.data.dataset import SONG_FILES, Dataset
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES
 from tests.recipes.test_dataset import data_paths, load
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 

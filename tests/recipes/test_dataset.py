@@ -13,16 +13,10 @@ import soxr
 from hydra import compose, initialize_config_dir
 
 import recipes.cad_icassp_2024.runs.command_line  # noqa: F401 - tells Hydra the schemas
-from recipes.cad_icassp_2024.data.dataset import (
-    SONG_FILES,
-    DataPaths,
-    Dataset,
-    mixture_id,
-    seed_for,
-    set_song_seed,
-)
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths
+from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, DataPaths
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES, mixture_id, seed_for, set_song_seed
 from tests.conftest import ROOT
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 

@@ -29,7 +29,7 @@ from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.separators import build_separator, files_needed
 from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Pair, Scene
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair, Scene
 from recipes.cad_icassp_2024.pyclarity import (
     apply_gains,
     apply_ha,

@@ -18,8 +18,9 @@ from clarity.utils.flac_encoder import (
     remove_peak_file,
 )
 from clarity.utils.signal_processing import resample_blocks
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result

@@ -23,8 +23,8 @@ from recipes.cad_icassp_2024.baseline.enhanced_signals import mixture_durations_
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.score_rows import score_row, scores_text
-from recipes.cad_icassp_2024.data.dataset import SONG_FILES, Pair, seed_for
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair, seed_for
 from recipes.cad_icassp_2024.pyclarity import (
     apply_gains,
     apply_ha,

@@ -27,8 +27,10 @@ from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.baseline.training import CropReader, training_losses
 from recipes.cad_icassp_2024.baseline.validation import Validator
-from recipes.cad_icassp_2024.data.dataset import SONG_FILES, DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import PathConfig
 from recipes.cad_icassp_2024.runs.job import job

@@ -8,7 +8,8 @@ from clarity.separation.base import VDBO
 from clarity.utils.loudness import integrated_loudness
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair, Scene
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair, Scene
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.parallel import SharedCache
 

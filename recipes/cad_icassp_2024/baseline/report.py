@@ -16,8 +16,9 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots
 from recipes.cad_icassp_2024.reporting.page import Page, write_page
 from recipes.cad_icassp_2024.reporting.parts import parts_plots

@@ -9,7 +9,7 @@ import numpy as np
 from clarity.evaluator.haaqi import HaaqiResult
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.signal_processing import LARGEST_16BIT
-from recipes.cad_icassp_2024.data.dataset import Pair
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.scores import HAAQI_PARTS, Row
 
 

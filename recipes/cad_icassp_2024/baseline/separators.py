@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
@@ -23,7 +21,7 @@ from clarity.separation.fingerprint import fingerprint
 from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import SeparatorConfig
 
 
@@ -106,11 +104,7 @@ def _member_settings(name: str, ensemble: SeparatorConfig) -> SeparatorConfig:
     search_path = [override for override in given if override.startswith("hydra.searchpath")]
     overrides = [f"separator={name}", *search_path]
     try:
-        if GlobalHydra.instance().is_initialized():  # which knows of --config-dir as well
-            composed = compose("config", overrides)
-        else:
-            with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-                composed = compose("config", overrides)
+        composed = compose_config("config", overrides)
     except HydraException as error:
         raise RecipeError(f"separator.members: {name!r} has no configuration: {error}") from error
     settings: Any = OmegaConf.to_object(composed.separator)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from recipes.cad_icassp_2024.data.dataset import Pair, Scene
+from recipes.cad_icassp_2024.data.scenes import Pair, Scene
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.file_io import read_signal
 from recipes.cad_icassp_2024.baseline.differentiable import amplify, integrated_loudness, remix
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, SONG_FILES, Dataset, Pair, seed_for
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair, seed_for
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,9 @@ from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import Table, read_table
 from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import (
-    MIXTURE,
-    SONG_FILES,
     Pair,
     Scene,
     mixture_id,
-    seed_for,
-    set_song_seed,
 )
 from recipes.cad_icassp_2024.data.schema import (
     GainSet,
@@ -44,18 +40,6 @@ from recipes.cad_icassp_2024.data.schema import (
     SongEntry,
     id_fault,
 )
-
-__all__ = [
-    "MIXTURE",
-    "SONG_FILES",
-    "DataPaths",
-    "Dataset",
-    "Pair",
-    "Scene",
-    "mixture_id",
-    "seed_for",
-    "set_song_seed",
-]
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from clarity.utils.file_io import atomic_path
 from clarity.utils.flac_encoder import save_flac_signal
 from clarity.utils.signal_processing import FULL_SCALE_16BIT, LARGEST_16BIT
-from recipes.cad_icassp_2024.data.dataset import MIXTURE, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
 from recipes.cad_icassp_2024.reporting.results import Results
 
 N_SHOWN = 10

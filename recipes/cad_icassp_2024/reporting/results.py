@@ -12,8 +12,9 @@ import pandas as pd
 
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Listener
-from recipes.cad_icassp_2024.data.dataset import Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.records import Records

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -28,6 +27,14 @@ from recipes.cad_icassp_2024.runs.slurm import say_when_a_job_is_ended
 # A wheel carries config/ inside the recipe; in a checkout it is the folder at the top.
 _PLACES = [Path(__file__).resolve().parents[level] / "config" for level in (1, 3)]
 CONFIG_DIR = next(folder for folder in _PLACES if folder.is_dir())
+
+# What Hydra's launchers need: a package of hydra_plugins, and the extra that installs it.
+_LAUNCHERS = {
+    **dict.fromkeys(("parallel", "joblib"), ("hydra_joblib_launcher", "parallel")),
+    **dict.fromkeys(
+        ("slurm", "submitit_slurm", "submitit_local"), ("hydra_submitit_launcher", "slurm")
+    ),
+}
 
 
 def command_line(
@@ -101,12 +108,12 @@ def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
     """
     if {"-m", "--multirun"} & set(arguments) and not os.access(".", os.W_OK):
         yield f"a sweep writes multirun/ into this folder, {Path.cwd()}, which is read-only"
-    for launcher, extra in _LAUNCHERS.items():
-        wanted = any(argument == f"hydra/launcher={launcher}" for argument in arguments)
-        if wanted and importlib.util.find_spec(f"hydra_plugins.{extra.package}") is None:
+    for launcher, (package, extra) in _LAUNCHERS.items():
+        wanted = f"hydra/launcher={launcher}" in arguments
+        if wanted and importlib.util.find_spec(f"hydra_plugins.{package}") is None:
             yield (
                 f"hydra/launcher={launcher} needs a package that is not installed: "
-                f"pip install -e '.[{extra.name}]'"
+                f"pip install -e '.[{extra}]'"
             )
     for flag, value in itertools.pairwise([*arguments, ""]):
         folder = value if flag in ("--config-dir", "-cd") else flag.partition("--config-dir=")[2]
@@ -117,30 +124,11 @@ def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
                 yield f"{path} is not YAML: {error}"
 
 
-@dataclass(frozen=True)
-class _Extra:
-    """An optional package and the name of the extra that installs it."""
-
-    package: str
-    name: str
-
-
-_JOBLIB = _Extra("hydra_joblib_launcher", "parallel")
-_SUBMITIT = _Extra("hydra_submitit_launcher", "slurm")
-_LAUNCHERS = {
-    "parallel": _JOBLIB,
-    "joblib": _JOBLIB,
-    "slurm": _SUBMITIT,
-    "submitit_slurm": _SUBMITIT,
-    "submitit_local": _SUBMITIT,
-}
-
-
 def register_help(
     name: str, summary: str, examples: Sequence[str], config_name: str, schema: type
 ) -> None:
     """Tell Hydra what ``--help`` prints for a script."""
-    rows = list(describe(schema, defaults=composed_defaults(config_name)))
+    rows = list(describe(schema, defaults=compose_config(config_name)))
     width = max(len(row.key) for row in rows)
     keys = "\n".join(f"  {row.key:<{width}}  {row.text} [{row.default}]" for row in rows)
     examples = "\n".join(f"  {line}" for line in examples)
@@ -163,18 +151,20 @@ def _store_help(template: str, app_name: str = "recipe") -> None:
     ConfigStore.instance().store(group="hydra/help", name="recipe", node=node)
 
 
-def composed_defaults(config_name: str) -> DictConfig:
-    """Return the configuration as it is without any override.
+def compose_config(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """Compose a configuration, in a script (which knows of ``--config-dir``) or without one.
 
     Parameters
     ----------
     config_name : str
         A file in ``config/``, without ``.yaml``.
+    overrides : sequence of str
+        As on a command line.
     """
     if GlobalHydra.instance().is_initialized():
-        return compose(config_name)
+        return compose(config_name, list(overrides))
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return compose(config_name)
+        return compose(config_name, list(overrides))
 
 
 _store_help("")

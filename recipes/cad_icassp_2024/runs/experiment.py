@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clarity.utils.file_io import leftovers, read_json, write_json
-from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs import locks
 from recipes.cad_icassp_2024.runs.settings import SIGNALS_KEY, Settings, digest
 

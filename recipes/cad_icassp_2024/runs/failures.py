@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from clarity.utils.file_io import atomic_path
-from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.parallel import Interrupted
+from recipes.cad_icassp_2024.runs.scores import write_rows
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +128,7 @@ class Failures:
         if not rows:
             self.file.unlink(missing_ok=True)
             return
-        with atomic_path(self.file) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(self.file, COLUMNS, rows)
 
     def _known(self) -> list[dict[str, str]]:
         """Return the rows of the file; one that is damaged is made anew, for it only informs."""

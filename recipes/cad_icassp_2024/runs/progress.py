@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from recipes.cad_icassp_2024.data.dataset import Pair
+from recipes.cad_icassp_2024.data.scenes import Pair
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,10 @@ from typing import TypeVar
 import numba
 from omegaconf import DictConfig
 
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError, as_config
 from recipes.cad_icassp_2024.runs.disk import require_space
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment

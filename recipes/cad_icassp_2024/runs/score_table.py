@@ -12,8 +12,8 @@ from pathlib import Path
 
 from clarity.utils.results_support import ResultsFile
 from recipes.cad_icassp_2024.data.content import digest_of
-from recipes.cad_icassp_2024.data.dataset import SONG_FILES, Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Records, Result
 from recipes.cad_icassp_2024.runs.run import Run
@@ -93,30 +93,27 @@ class ScoreTable:
             [key for key in map(row_key, rows) if key not in known],
             "rows are of pairs that the data set does not have: taken out",
         )
-        again = "scored again"
-        self._discard(doubled_keys(rows), f"pairs are there twice: {again}")
+        self._discard(doubled_keys(rows), "pairs are there twice: scored again")
         self._discard(
             [row_key(row) for row in rows if implausible(row)],
-            f"rows have scores that are NaN or not between -1 and 1.1: {again}",
+            "rows have scores that are NaN or not between -1 and 1.1: scored again",
         )
         by_key = {row_key(row): row for row in read_scores(self.path)}
+        wanted = {pair_key(pair): pair for pair in pairs}
         comparison = self._run.records.compare(
             Result(row_name(key), row_digest(by_key[key]), self._made_from(pair))
-            for key, pair in ((pair_key(pair), pair) for pair in pairs)
+            for key, pair in wanted.items()
             if key in by_key
         )
         for line in comparison.changes("scores"):
-            log.warning("%s: %s", line, again)
-        stale = {*comparison.changed, *comparison.unknown}
+            log.warning("%s: scored again", line)
         if comparison.unknown:
-            text = "%d scores have no record of what they were made from: %s"
-            log.warning(text, len(comparison.unknown), again)
+            text = "%d scores have no record of what they were made from: scored again"
+            log.warning(text, len(comparison.unknown))
+        stale = {*comparison.changed, *comparison.unknown}
         self._discard([key for key in by_key if row_name(key) in stale], None)
-        todo = [
-            pair
-            for pair in pairs
-            if pair_key(pair) not in by_key or row_name(pair_key(pair)) in stale
-        ]
+        current = set(comparison.current)
+        todo = [pair for key, pair in wanted.items() if row_name(key) not in current]
         if not todo:
             log.info("all %d pairs are scored: %s", len(pairs), self.path)
         elif len(todo) < len(pairs):
@@ -184,20 +181,15 @@ def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
 
 
 def _open(path: Path, columns: Sequence[str]) -> ResultsFile:
-    if path.exists():
-        read_rows_before_appending(path, columns)
-    try:
-        return ResultsFile(path, columns, append_results=path.exists())
-    except ValueError as error:
-        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error
-
-
-def read_rows_before_appending(path: Path, columns: Sequence[str]) -> None:
-    """Refuse a file that cannot be one of scores, before its last row is repaired."""
+    """Open a table to append to; one that cannot be of scores is refused before it is repaired."""
     if path.is_dir():
         raise RecipeError(f"{path}: a folder is in the place of the file; move it away")
-    if b"\0" in path.read_bytes():
+    if path.exists() and b"\0" in path.read_bytes():
         raise RecipeError(
             f"{path} is no table of {', '.join(columns)}; move it away, or start over with "
             "overwrite=true"
         )
+    try:
+        return ResultsFile(path, columns, append_results=path.exists())
+    except ValueError as error:
+        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error

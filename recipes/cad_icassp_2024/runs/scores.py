@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from clarity.utils.file_io import atomic_path
-from recipes.cad_icassp_2024.data.dataset import Pair
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.scenes import Pair
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def implausible(row: Mapping[str, str]) -> bool:
     return not all(low <= value <= high for value in _numbers(row))
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV file whole."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from clarity import __version__
 from clarity.utils.file_io import read_json
 from recipes.cad_icassp_2024.data.content import digest_of
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset, Pair
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.config import Config
 
 Settings = dict[str, Any]
@@ -79,9 +82,7 @@ def evaluate_settings(config: Config, signals_digest: str) -> Settings:
 def _pick(config: Config, keys: Sequence[str]) -> Settings:
     settings = {}
     for key in keys:
-        value: Any = config
-        for name in key.split("."):
-            value = getattr(value, name)
+        value = attrgetter(key)(config)
         if isinstance(value, dict):  # where weights are is no difference, what they are has a hash
             value = {name: value[name] for name in value if name != "checkpoint"}
         settings[key] = value

@@ -7,7 +7,6 @@ before it; ``history.csv`` says for people what ``state.pt`` says for the progra
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 
 from clarity.utils.file_io import atomic_path
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.scores import write_rows
 
 HistoryRow = dict[str, float]
 """Epoch, mean losses and gradient norm of its steps, validation score behind it."""
@@ -100,10 +100,8 @@ class TrainingFolder:
             "rows": self.rows,
         }
         _save(state, self.state_file)
-        with atomic_path(self.history_file) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, (*HISTORY_COLUMNS, "score"))
-            writer.writeheader()
-            writer.writerows({**one, "score": mean_score(one)} for one in self.rows)
+        history = ({**one, "score": mean_score(one)} for one in self.rows)
+        write_rows(self.history_file, (*HISTORY_COLUMNS, "score"), history)
         return is_best
 
     def clear(self) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import soundfile
 from hydra import compose, initialize_config_dir
 
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Experiment

@@ -13,7 +13,7 @@ from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.command_line import (
     CONFIG_DIR,
     command_line_problems,
-    composed_defaults,
+    compose_config,
 )
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.overrides import translate_overrides
@@ -194,7 +194,7 @@ def test_a_plain_dictionary_is_checked_like_a_composed_configuration():
 
 
 def test_every_key_is_explained():
-    rows = {row.key: row for row in describe(Config, defaults=composed_defaults("config"))}
+    rows = {row.key: row for row in describe(Config, defaults=compose_config("config"))}
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         composed = compose("config")
 

@@ -16,8 +16,9 @@ from clarity.utils.signal_processing import resample
 from recipes.cad_icassp_2024.baseline import separators
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.pyclarity import process_remix_for_listener
 from tests.recipes.baseline.helpers import make_config
 

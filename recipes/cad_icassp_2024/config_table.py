@@ -1,4 +1,4 @@
-"""Write README's tables of keys: ``python -m recipes.cad_icassp_2024.runs.config_table``."""
+"""Write README's tables of keys: ``python -m recipes.cad_icassp_2024.config_table``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from clarity.utils.file_io import atomic_path
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
-from recipes.cad_icassp_2024.runs.command_line import composed_defaults
+from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.schema import describe
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+README = Path(__file__).resolve().parents[2] / "README.md"
 _SCHEMAS = {"config": Config, "generate_dataset": GenerateConfig}
 
 
@@ -23,7 +23,7 @@ def markdown_table(config_name: str) -> str:
     config_name : str
         ``config`` (the baseline) or ``generate_dataset``.
     """
-    rows = describe(_SCHEMAS[config_name], defaults=composed_defaults(config_name))
+    rows = describe(_SCHEMAS[config_name], defaults=compose_config(config_name))
     lines = ["| key | default | what it does |", "|---|---|---|"]
     for row in rows:
         default = re.sub(r"\$\{(\w[\w.]*)\}", r"{\1}", row.default)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile
 from tqdm import tqdm
 
@@ -88,18 +89,17 @@ def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> E
     n_best = min(n_shown, len(rows) - n_worst)
     experiment = results.experiments[separator]
 
-    def examples(chosen: Iterable[dict]) -> Iterable[Example]:
-        for row in chosen:
-            pair = results.pair(row["scene"], row["listener"])
-            path = experiment.signal_file(pair)
-            scores = (row["score"], row["left_score"], row["right_score"])
-            share = row.get("clipped_share", np.nan)
-            rate = clipping_rate(path) if np.isnan(share) else share
-            yield Example(separator, pair, *scores, rate, path)
+    def example(row: dict) -> Example:
+        pair = results.pair(row["scene"], row["listener"])
+        path = experiment.signal_file(pair)
+        scores = (row["score"], row["left_score"], row["right_score"])
+        share = row.get("clipped_share", np.nan)
+        rate = clipping_rate(path) if np.isnan(share) else share
+        return Example(separator, pair, *scores, rate, path)
 
-    worst = rows.head(n_worst).to_dict("records")
-    best = rows.tail(n_best).iloc[::-1].to_dict("records")
-    return Extremes(separator, tuple(examples(worst)), tuple(examples(best)))
+    shown = pd.concat([rows.head(n_worst), rows.tail(n_best).iloc[::-1]])
+    examples = tuple(map(example, shown.to_dict("records")))
+    return Extremes(separator, examples[:n_worst], examples[n_worst:])
 
 
 def write_players(

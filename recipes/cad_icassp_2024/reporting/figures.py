@@ -60,7 +60,7 @@ class Style:
         return self.series[index % len(self.series)]
 
     def settings(self) -> dict[str, str]:
-        """Return these colours as Matplotlib's settings, of which all but the series are made."""
+        """Return Matplotlib's settings that give labels, axes and grid these colours."""
         return {
             **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "legend.labelcolor"), self.ink),
             **dict.fromkeys(("xtick.color", "ytick.color"), self.muted),

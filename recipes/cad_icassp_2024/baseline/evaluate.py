@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -164,17 +165,14 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
         run.check_settings(settings, run.experiment.scores_files())
         scores = ScoreTable(run, settings)
         todo = scores.pending(usable)
-        try:
-            with progress("evaluate", todo, scores_text) as shown:
+        with contextlib.closing(scores), progress("evaluate", todo, scores_text) as shown:
 
-                def done(pair: Pair, row: Row | None) -> None:
-                    if row is not None:
-                        scores.add(pair, row)
-                    shown.done(pair, row)
+            def done(pair: Pair, row: Row | None) -> None:
+                if row is not None:
+                    scores.add(pair, row)
+                shown.done(pair, row)
 
-                score_pairs(run, todo, done)
-        finally:
-            scores.close()
+            score_pairs(run, todo, done)
         log_summary(scores.path)
 
 

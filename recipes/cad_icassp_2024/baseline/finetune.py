@@ -134,7 +134,6 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
         When the data or the settings do not allow it, or the separator cannot be trained.
     """
     config = check_config(config, FinetuneConfig)
-    assert isinstance(config, FinetuneConfig)
     with open_run("finetune", config) as run:
         pairs = run.with_music(run.pairs, SONG_FILES)
         built = build_separator(dataclasses.replace(config.separator, cache_dir=None))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ AGAIN = "generate or download it again"
 GET_IT = "download it, or run generate_dataset if it is music at the microphones"
 
 
-@dataclass(frozen=True)
 class SongFolders:
     """Finds the files of songs, however they are spelt on disk, but never those of another song.
 
-    Attributes
+    Parameters
     ----------
     music_dir : Path
         The folder of the music.
@@ -35,23 +33,19 @@ class SongFolders:
         songs whose names differ in case only are told apart.
     """
 
-    music_dir: Path
-    folders: Mapping[str, str]
-    _disk: CaseInsensitivePaths = field(
-        default_factory=CaseInsensitivePaths, repr=False, compare=False
-    )
-    _by_spelling: dict[str, set[str]] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        by_spelling: dict[str, set[str]] = {}
-        for folder in self.folders.values():
-            by_spelling.setdefault(fold(folder), set()).add(folder)
-        object.__setattr__(self, "_by_spelling", by_spelling)
+    def __init__(self, music_dir: Path, folders: Mapping[str, str]) -> None:
+        self._music_dir = music_dir
+        self._folders = folders
+        self._disk = CaseInsensitivePaths()
+        self._by_spelling: dict[str, set[str]] = {}
+        for folder in folders.values():
+            self._by_spelling.setdefault(fold(folder), set()).add(folder)
 
     def file(self, song: str, name: str) -> Path:
         """Path of ``mixture`` or of a stem of a song, spelt as it is on disk."""
-        wanted = self.music_dir / self.folders[song]
-        if self._is_another_songs(wanted, self.folders[song]):
+        folder = self._folders[song]
+        wanted = self._music_dir / folder
+        if self._is_another_songs(wanted, folder):
             return wanted / f"{name}.wav"
         return self._disk.find(wanted / f"{name}.wav")
 

@@ -195,8 +195,7 @@ def _refusal(key: str, make: Callable[[], object]) -> Iterator[str]:
 
 def as_config(cfg: Any) -> Config:
     """Resolve and check a configuration of the baseline, see `check_config`."""
-    config: Config = check_config(cfg, Config)
-    return config
+    return check_config(cfg, Config)
 
 
 ConfigStore.instance().store(name="baseline_schema", node=Config)

@@ -79,7 +79,7 @@ def job(
     try:
         with _told_as_messages():
             _stay_where_paths_were_typed()
-            config = check_config(cfg, schema)
+            config: Any = check_config(cfg, schema)
             if results is not None:
                 _open_log_file(name, results(config), makes_folder)
             _share_out_cores()

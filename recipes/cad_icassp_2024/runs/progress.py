@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -24,8 +24,8 @@ class Progress(Generic[Result]):
 
     Parameters
     ----------
-    step : str
-        What the bar is called.
+    bar : tqdm
+        Counts the pairs for people.
     pairs : sequence of Pair
         All that are to be done.
     summarise : callable
@@ -38,11 +38,11 @@ class Progress(Generic[Result]):
     """
 
     def __init__(
-        self, step: str, pairs: Sequence[Pair], summarise: Callable[[Results[Result]], str]
+        self, bar: tqdm[Any], pairs: Sequence[Pair], summarise: Callable[[Results[Result]], str]
     ) -> None:
         self.results: Results[Result] = []
         self._summarise = summarise
-        self._bar = tqdm(total=len(pairs), unit="pair", desc=step, disable=None)
+        self._bar = bar
         self._left = Counter(pair.scene.mixture_id for pair in pairs)
         self._n_songs = len(self._left)
         self._of_song: dict[str, Results[Result]] = {}
@@ -63,17 +63,15 @@ class Progress(Generic[Result]):
                 log.info("%s: %s", song, self._summarise(of_song))
         self._bar.update()
 
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.close()
-
 
 @contextlib.contextmanager
 def progress(
     step: str, pairs: Sequence[Pair], summarise: Callable[[Results[Result]], str]
 ) -> Iterator[Progress[Result]]:
     """Show progress while a block runs, log lines above the bar, and a summary at its end."""
-    with logging_redirect_tqdm(), contextlib.closing(Progress(step, pairs, summarise)) as shown:
+    bar: tqdm[Any] = tqdm(total=len(pairs), unit="pair", desc=step, disable=None)
+    with logging_redirect_tqdm(), bar:
+        shown = Progress(bar, pairs, summarise)
         yield shown
         if shown.results:
             log.info("all together: %s", summarise(shown.results))

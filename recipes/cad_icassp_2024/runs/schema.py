@@ -9,14 +9,17 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recipes.cad_icassp_2024.data.errors import RecipeError
+
+Schema = TypeVar("Schema")
 
 
 def config_field(default: Any, text: str) -> Any:
@@ -41,7 +44,7 @@ class KeyDescription:
     text: str
 
 
-def check_config(cfg: Any, schema: type) -> Any:
+def check_config(cfg: Any, schema: type[Schema]) -> Schema:
     """Resolve and check a composed configuration.
 
     Parameters
@@ -97,7 +100,7 @@ def _unknown_keys(cfg: DictConfig, schema: type) -> Iterator[str]:
 
 
 def describe(
-    schema: type, prefix: str = "", defaults: DictConfig | None = None
+    schema: type, prefix: str = "", defaults: Mapping[str, Any] = MappingProxyType({})
 ) -> Iterator[KeyDescription]:
     """Yield the key, the default and the explanation of every field of a schema, in order.
 
@@ -107,26 +110,24 @@ def describe(
         A dataclass whose fields were made by `config_field` and `nested`.
     prefix : str
         What stands before the keys, with its dot.
-    defaults : DictConfig, optional
+    defaults : mapping, optional
         Composed defaults; they win over those of the dataclass.
     """
+    if isinstance(defaults, DictConfig):  # interpolations are shown as they are
+        defaults = cast("dict[str, Any]", OmegaConf.to_container(defaults))
     for field in dataclasses.fields(schema):
         key = prefix + field.name
         if "help" not in field.metadata:
             assert callable(field.default_factory)
-            yield from describe(type(field.default_factory()), key + ".", defaults)
+            part = defaults.get(field.name) or {}
+            yield from describe(type(field.default_factory()), key + ".", part)
             continue
-        yield KeyDescription(key, _default_text(field, key, defaults), field.metadata["help"])
+        yield KeyDescription(key, _default_text(field, defaults), field.metadata["help"])
 
 
-def _default_text(field: Any, key: str, defaults: DictConfig | None) -> str:
+def _default_text(field: Any, defaults: Mapping[str, Any]) -> str:
     value = field.default_factory() if field.default is dataclasses.MISSING else field.default
-    if defaults is not None:
-        parent = OmegaConf.select(defaults, key.rpartition(".")[0]) if "." in key else defaults
-        if parent is not None and field.name in parent:
-            value = dict(OmegaConf.to_container(parent, resolve=False))[field.name]  # type: ignore[arg-type]
-    if isinstance(value, ListConfig | DictConfig):
-        value = OmegaConf.to_container(value)
+    value = defaults.get(field.name, value)
     if isinstance(value, enum.Enum):
         value = value.value
     if value is None or isinstance(value, bool):

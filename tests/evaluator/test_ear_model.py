@@ -103,7 +103,9 @@ def test_gammatone(band: int, width: float) -> None:
     outputs = gammatone.gammatone(
         given.noise(3000, 0), select_bands(filters, slice(band, band + 1))
     )
-    assert_equal(thinned(*outputs), PEER["gammatone"][f"{band} {width}"], 1e-8)
+    # The peer multiplies the four poles out, whose coefficients' rounding is this in the low bands.
+    tolerance = max(1e-8, 1e-15 / (1 - filters.pole[band]) ** 4)
+    assert_equal(thinned(*outputs), PEER["gammatone"][f"{band} {width}"], tolerance)
 
 
 def test_gain_at_the_centre_frequency_is_one() -> None:

@@ -2,8 +2,7 @@
 
 The low-pass (1 + 4a/z + 4a^2/z^2) / (1 - a/z)^4 of a band is computed as a cascade of four one-pole
 sections: with w1[n] = a w1[n-1] + x[n] and each section fed by the one before it, its output is
-9 w4 - 12 w3 + 4 w2, because (1 + 2a/z)^2 = (3 - 2 (1 - a/z))^2. That takes fewer operations than
-the multiplied-out filter, and is not sensitive to rounding.
+9 w4 - 12 w3 + 4 w2, because (1 + 2a/z)^2 = (3 - 2 (1 - a/z))^2: no delays are to be kept.
 
 Both signals share the carrier: shifting down and up again by one carrier cancels its phase.
 """
@@ -29,13 +28,8 @@ _N_STATES = 8
 
 
 def cascade_gain(filters: GammatoneFilters) -> NDArray[np.float64]:
-    """Gain for outputs of `_low_pass`, shape (n_bands,): `filters.gain` without its rounding error.
-
-    With the multiplied-out filter that error cancels; the cascade has none that it could cancel.
-    """
-    a = filters.pole
-    gain: NDArray[np.float64] = _OUTPUT_SCALE * 2.0 * (1.0 - a) ** 4 / (1.0 + 2.0 * a) ** 2
-    return gain
+    """Gain for outputs of `_low_pass`, shape (n_bands,)."""
+    return _OUTPUT_SCALE * filters.gain
 
 
 class FilterPair(NamedTuple):

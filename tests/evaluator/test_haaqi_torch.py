@@ -232,9 +232,10 @@ def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream) ->
     ]
     ear = EarParameters.from_audiograms([audiogram(1), audiogram(2)])
     results = []
-    for block in (metric.LONGEST_WHOLE, 5760, 1920):
-        monkeypatch.setattr(metric, "BLOCK_SAMPLES", block)
-        monkeypatch.setattr(metric, "LONGEST_WHOLE", block)
+    for block in (None, 5760, 1920):
+        if block is not None:
+            monkeypatch.setattr(metric, "BLOCK_SAMPLES", block)
+            monkeypatch.setattr(metric, "PAIR_BYTES", 0.0)
         processed = batch[0].clone().requires_grad_()
         if not isinstance(stream, int):
             stream.seed(7)
@@ -246,6 +247,27 @@ def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream) ->
     for values, gradient in results[1:]:
         np.testing.assert_allclose(values, results[0][0], rtol=0, atol=1e-12)
         assert (gradient - results[0][1]).norm() < 1e-10 * results[0][1].norm()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "seconds", "dtype", "whole"),
+    [
+        (1, 10, torch.float64, True),
+        (1, 11, torch.float64, False),
+        (1, 20, torch.float32, True),
+        (1, 21, torch.float32, False),
+        (4, 10, torch.float32, True),
+        (5, 10, torch.float32, False),
+    ],
+)
+def test_what_fits_in_memory_is_worked_on_at_once(
+    pairs: int, seconds: int, dtype: torch.dtype, whole: bool
+) -> None:
+    n = 24000 * seconds + 192  # a hop behind the end, as in `_score`
+    blocks = metric._blocks(torch.empty(pairs, n, dtype=dtype))
+    assert (len(blocks) == 1) == whole
+    assert [block.start for block in blocks[1:]] == [block.stop for block in blocks[:-1]]
+    assert (blocks[0].start, blocks[-1].stop) == (0, n)
 
 
 @pytest.mark.slow

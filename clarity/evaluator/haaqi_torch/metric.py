@@ -53,8 +53,13 @@ from clarity.evaluator.haaqi_torch.pairs import Batch, make_batch
 from clarity.evaluator.haaqi_torch.resampling import to_model_rate, without_tails
 from clarity.evaluator.haaqi_torch.silence import silences
 
-LONGEST_WHOLE = 1250 * SEGMENT_HOP
-"""Samples at 24 kHz of the longest signal that is worked on at once, 10 s."""
+PAIR_BYTES = 4.5e9
+"""Memory that a pair may need to be worked on at once: 20 s in float32, 10 s in float64."""
+
+BATCH_BYTES = 10e9
+"""Memory that a batch on a CPU may need for that, or its pairs are cut into blocks too."""
+
+_VALUES_PER_SAMPLE = 2300  # kept for the gradient, of each sample at 24 kHz; measured
 
 BLOCK_SAMPLES = 312 * SEGMENT_HOP
 """Samples of the blocks that longer ones are cut into, 2.5 s."""
@@ -155,8 +160,9 @@ def haaqi(
     band_chunk : int
         Bands that are worked on at once. Changes memory and speed only.
     checkpoint : bool
-        Compute the bands again for the gradient: less memory, half as much time again. Signals of
-        more than 10 s do so anyway, block by block.
+        Compute the bands again for the gradient: less memory, half as much time again. Signals
+        of more than 20 s in float32 or 10 s in float64 do so anyway, block by block, and on a CPU
+        also those of batches that would need more than 10 GB.
     dtype : torch.dtype
         ``torch.float64``, or ``torch.float32`` for training: 5e-5 from the exact score at the most.
 
@@ -308,9 +314,7 @@ def _compare(
         int(longest) if longest > n else None
         for longest, n in zip(delays.max(1), lengths, strict=True)
     ]
-    n_samples = reference.shape[-1]
-    step = n_samples if n_samples <= LONGEST_WHOLE else BLOCK_SAMPLES
-    blocks = [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
+    blocks = _blocks(x.x)
     setting = Setting(
         level1=options.level1,
         lengths=lengths,
@@ -335,6 +339,16 @@ def _compare(
         # evaluate_haaqi draws noise for the cepstra, whose gain is 0.
         noise.standard_normal((2, N_BANDS, int(n_kept)))  # type: ignore[union-attr]
     return output, too_short
+
+
+def _blocks(x: Tensor) -> list[slice]:
+    """Cut what would need too much memory as a whole, into parts of `BLOCK_SAMPLES`."""
+    n_pairs, n_samples = x.shape
+    pair_bytes = n_samples * _VALUES_PER_SAMPLE * x.element_size()
+    # A GPU's memory is its user's to fill: what a batch takes there is for the batch size to say.
+    fits_batch = x.device.type != "cpu" or n_pairs * pair_bytes <= BATCH_BYTES
+    step = n_samples if pair_bytes <= PAIR_BYTES and fits_batch else BLOCK_SAMPLES
+    return [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
 
 
 def _tuned(

@@ -9,11 +9,13 @@ if __name__ == "__main__":
 
 import dataclasses
 import logging
+import shlex
 from dataclasses import dataclass, field
 
 import hydra
 import numpy as np
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch.nn.utils import clip_grad_norm_
 from tqdm import trange
@@ -154,10 +156,28 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
         Training(config, separator, crops, _validator(run, config), folder).run()
         log.info(
             "validation score %.4f at the start, %.4f in epoch %d, the best: %s\n"
-            "python enhance.py separator=%s separator.checkpoint=%s takes it",
+            "python enhance.py %s separator.checkpoint=%s takes it",
             *(mean_score(folder.rows[0]), mean_score(folder.best_row), folder.best_row["epoch"]),
-            *(folder.best_file, config.separator.model, folder.best_file),
+            *(folder.best_file, _separator_arguments(config), folder.best_file),
         )
+
+
+def _separator_arguments(config: FinetuneConfig) -> str:
+    """Arguments that choose the separator as this run's did; its weights aside."""
+    if not HydraConfig.initialized():
+        return f"separator={config.separator.model}"
+    hydra_config = HydraConfig.get()
+    given = [
+        *(text for text in hydra_config.overrides.hydra if text.startswith("hydra.searchpath")),
+        f"separator={hydra_config.runtime.choices['separator']}",
+        *(
+            text
+            for text in hydra_config.overrides.task
+            if text.lstrip("+~").startswith("separator.")
+            and not text.lstrip("+").startswith("separator.checkpoint=")
+        ),
+    ]
+    return shlex.join(given)
 
 
 def _trainable(separator: object, config: FinetuneConfig) -> SegmentedSeparator:

@@ -130,6 +130,23 @@ def test_what_cannot_be_trained_is_said_first(data, tmp_path, override, message)
     assert "set path." not in str(refused.value)  # no key of path is the cause
 
 
+def test_the_command_at_the_end_chooses_the_separator_as_it_was_chosen(
+    data, tmp_path, monkeypatch
+) -> None:
+    """Also when its name was changed: that name is no configuration of enhance.py."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
+    arguments = ["finetune.py", "separator=masknet", "++separator.model=my net", *QUICK]
+    arguments += ["training.epochs=1", "separator.checkpoint=null"]
+    arguments += [f"path.root={data.root}", f"path.exp_folder={tmp_path / 'exp'}"]
+    monkeypatch.setattr("sys.argv", arguments)
+    script.main()
+    (file,) = (tmp_path / "exp" / "logs").glob("finetune*.log")
+    best = tmp_path / "exp" / "best.pt"
+    command = "python enhance.py separator=masknet '++separator.model=my net'"
+    assert f"{command} separator.checkpoint={best} takes it" in file.read_text()
+
+
 @pytest.mark.slow
 def test_the_loss_falls(data, tmp_path) -> None:
     """Steps on one song lower what they are said to lower."""

@@ -67,6 +67,7 @@ bench: $(READY) ## time HAAQI, enhancement and evaluation (PEER=python runs pycl
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/enhance.py
 	$(BIN)/python benchmarks/background.py
+	$(BIN)/python benchmarks/resume.py
 
 clean: ## remove the environment, the demo and caches
 	rm -rf $(VENV) demo docs/site build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -23,9 +23,9 @@ from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.job import job
+from recipes.cad_icassp_2024.runs.origins import mixture_problems
 from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.run import shortened
-from recipes.cad_icassp_2024.runs.score_table import mixture_problems
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,

@@ -17,8 +17,13 @@ from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
+from recipes.cad_icassp_2024.runs.origins import (
+    Origins,
+    mixture_problems,
+    origin_differences,
+    origins,
+)
 from recipes.cad_icassp_2024.runs.records import Records
-from recipes.cad_icassp_2024.runs.score_table import mixture_problems
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,
@@ -98,10 +103,20 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     """Read the scores in experiment folders and look their pairs up in the metadata.
 
     Raises `RecipeError` when a folder has no scores, or its scores are of pairs that are not in the
-    data set, of one pair twice, or made from different things.
+    data set, of one pair twice, or made from different things; or when two folders were made from
+    different music, gains or audiograms.
     """
     experiments = _named([Experiment(folder) for folder in folders])
-    tables = {name: _read_table(experiment, dataset) for name, experiment in experiments.items()}
+    made_from: dict[str, Origins] = {}
+    tables = {}
+    for name, experiment in experiments.items():
+        tables[name], made_from[str(experiment.folder)] = _read_table(experiment, dataset)
+    differences = list(origin_differences(made_from))
+    if differences:
+        raise RecipeError(
+            f"the scores cannot be compared: {'; '.join(differences)}; score them again with "
+            "evaluate.py and the same data"
+        )
     scores = pd.concat(
         [table.assign(separator=name) for name, table in tables.items()], ignore_index=True
     )
@@ -139,22 +154,23 @@ def _named(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
     return named
 
 
-def _read_table(experiment: Experiment, dataset: Dataset) -> pd.DataFrame:
+def _read_table(experiment: Experiment, dataset: Dataset) -> tuple[pd.DataFrame, Origins]:
+    """Read the scores and details of an experiment, and what the scores were made from."""
     path = experiment.scores_file(Batch())
     if not path.is_file():
         raise RecipeError(_no_scores(experiment.folder, path))
     rows = read_scores(path)
     _check_pairs(path, rows, dataset)
-    _check_origin(experiment, path, rows)
+    made_from = _check_origin(experiment, path, rows)
     table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     table[list(NUMBERS)] = table[list(NUMBERS)].astype(float)
     if not details_file(path).is_file():
-        return table
+        return table, made_from
     found = pd.DataFrame(read_rows(details_file(path), DETAIL_COLUMNS), columns=DETAIL_COLUMNS)
     found = found.drop_duplicates(["scene", "listener"], keep="last").drop(columns="song")
     for name in found.columns.difference(["scene", "listener"]):
         found[name] = pd.to_numeric(found[name], errors="coerce")
-    return table.merge(found, "left", ["scene", "listener"])
+    return table.merge(found, "left", ["scene", "listener"]), made_from
 
 
 def _no_scores(folder: Path, path: Path) -> str:
@@ -194,19 +210,21 @@ def _check_pairs(path: Path, rows: Sequence[Row], dataset: Dataset) -> None:
         )
 
 
-def _check_origin(experiment: Experiment, path: Path, rows: Sequence[Row]) -> None:
+def _check_origin(experiment: Experiment, path: Path, rows: Sequence[Row]) -> Origins:
     """Refuse scores that were made from different things, as far as there are records of it."""
     experiment.require_current_scores()
     folder = experiment.folder / "records"
     if not folder.is_dir():
-        return
+        return {}
     with Records(folder) as records:
         problems = mixture_problems(records, rows)
+        made_from = origins(records, rows)
     if problems:
         raise RecipeError(
             f"{path} mixes scores of different origin: {'; '.join(problems)}; score them again "
             "with evaluate.py and the same path.exp_folder"
         )
+    return made_from
 
 
 def _with_metadata(scores: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

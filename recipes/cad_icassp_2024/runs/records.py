@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +171,17 @@ class Records:
                 current.append(result.name)
         return Comparison(tuple(current), changed, tuple(unknown))
 
-    def mixtures(self, outputs: Mapping[str, str], shared: Iterable[str], what: str) -> list[str]:
+    def made_from(self, name: str, output: str) -> list[Dependencies]:
+        """Return all that this output of a result is on record as made from."""
+        return self._known.get((name, output), [])
+
+    def mixtures(
+        self,
+        outputs: Mapping[str, str],
+        shared: Iterable[str],
+        what: str,
+        groups: Mapping[str, str] | None = None,
+    ) -> list[str]:
         """Say which dependencies differ among results that must have them in common.
 
         Parameters
@@ -183,25 +193,36 @@ class Records:
             Names of the dependencies.
         what : str
             The results, in plural.
+        groups : mapping of str to str, optional
+            The group of each result, by name, within which the dependencies are shared: music
+            within a song, for example. Without it all results are one group.
 
         Returns
         -------
         list of str
             "37 of 800 scores were made from another separator than the others".
         """
+        members: dict[str, list[list[Dependencies]]] = {}
+        for key in outputs.items():
+            if key in self._known:
+                members.setdefault((groups or {}).get(key[0], ""), []).append(self._known[key])
+        n_known = sum(map(len, members.values()))
         lines = []
-        known = [self._known[key] for key in outputs.items() if key in self._known]
         for name in shared:
-            choices = [{made_from.get(name) for made_from in records} for records in known]
-            counts = Counter(value for choice in choices for value in choice)
-            if counts and max(counts.values()) < len(known):
-                ((most, _),) = counts.most_common(1)
-                number = sum(most not in choice for choice in choices)
-                other = "other" if name.endswith("s") else "another"
+            number = sum(_n_apart(name, known) for known in members.values())
+            if number:
+                other = "other" if name.endswith("s") or name == "music" else "another"
                 lines.append(
-                    f"{number} of {len(known)} {what} were made from {other} {name} than the others"
+                    f"{number} of {n_known} {what} were made from {other} {name} than the others"
                 )
         return lines
+
+
+def _n_apart(name: str, known: Sequence[Sequence[Dependencies]]) -> int:
+    """Count the results that do not share what most results have of a dependency."""
+    choices = [{made_from.get(name) for made_from in records} for records in known]
+    counts = Counter(value for choice in choices for value in choice)
+    return len(known) - max(counts.values())
 
 
 def _differences(then: Dependencies, now: Dependencies) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from recipes.cad_icassp_2024.data.content import digest_of
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
-from recipes.cad_icassp_2024.runs.records import Records, Result
+from recipes.cad_icassp_2024.runs.records import Result
 from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
@@ -159,25 +159,6 @@ class ScoreTable:
             if why is not None:
                 log.warning("%s: %d %s", self.path, len(gone & {*map(row_key, rows)}), why)
             write_rows(self.path, SCORE_COLUMNS, kept)
-
-
-def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
-    """Return what speaks against counting rows together, by the records of what they are from.
-
-    Rows without any record, as other versions wrote them, may be counted with their like.
-    """
-    outputs = {row_name(row_key(row)): row_digest(row) for row in rows}
-    comparison = records.compare(Result(name, output, {}) for name, output in outputs.items())
-    n_unknown = len(comparison.unknown)
-    if n_unknown == len(rows):
-        return []
-    problems = records.mixtures(outputs, ["settings"], "scores")
-    if n_unknown:
-        problems.append(
-            f"{n_unknown} of {len(rows)} scores have no record of what they were made from: copy "
-            "the files in records/ of their folder into that of this one"
-        )
-    return problems
 
 
 def _open(path: Path, columns: Sequence[str]) -> ResultsFile:

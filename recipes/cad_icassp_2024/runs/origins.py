@@ -1,0 +1,76 @@
+"""Whether scores may be counted together, by the records of what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from recipes.cad_icassp_2024.runs.records import Records, Result
+from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
+from recipes.cad_icassp_2024.runs.scores import Row, row_key
+
+SHARED_WITHIN = {"music": "song", "gains": "scene", "audiograms": "listener"}
+"""Dependencies that rows of one song, scene or listener have in common."""
+
+Origins = dict[tuple[str, str], set[str]]
+"""Digests of a dependency, by its name and its song, scene or listener."""
+
+
+def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
+    """Return what speaks against counting rows together, by the records of what they are from.
+
+    Rows without any record, as other versions wrote them, may be counted with their like.
+    """
+    outputs = {row_name(row_key(row)): row_digest(row) for row in rows}
+    comparison = records.compare(Result(name, output, {}) for name, output in outputs.items())
+    n_unknown = len(comparison.unknown)
+    if n_unknown == len(rows):
+        return []
+    problems = records.mixtures(outputs, ["settings"], "scores")
+    for name, column in SHARED_WITHIN.items():
+        groups = {row_name(row_key(row)): row[column] for row in rows}
+        problems += records.mixtures(outputs, [name], "scores", groups)
+    if n_unknown:
+        problems.append(
+            f"{n_unknown} of {len(rows)} scores have no record of what they were made from: copy "
+            "the files in records/ of their folder into that of this one"
+        )
+    return problems
+
+
+def origins(records: Records, rows: Sequence[Row]) -> Origins:
+    """Return what rows of scores were made from, as far as other experiments share it."""
+    found: Origins = {}
+    for row in rows:
+        for made_from in records.made_from(row_name(row_key(row)), row_digest(row)):
+            for name, column in SHARED_WITHIN.items():
+                if name in made_from:
+                    found.setdefault((name, row[column]), set()).add(made_from[name])
+    return found
+
+
+def origin_differences(experiments: Mapping[str, Origins]) -> Iterator[str]:
+    """Say which experiments were made from other music, gains or audiograms than the first.
+
+    Parameters
+    ----------
+    experiments : mapping of str to dict
+        What `origins` returns, by the name of the experiment.
+
+    Yields
+    ------
+    str
+        "exp/b was scored with other music than exp/a (3 songs, such as Song A)".
+    """
+    first: dict[tuple[str, str], tuple[str, set[str]]] = {}
+    for experiment, found in experiments.items():
+        apart: dict[tuple[str, str], list[str]] = {}
+        for key, digests in found.items():
+            other, known = first.setdefault(key, (experiment, digests))
+            if not digests & known:
+                apart.setdefault((key[0], other), []).append(key[1])
+        for (name, other), owners in apart.items():
+            what = SHARED_WITHIN[name] + ("s" if len(owners) > 1 else "")
+            yield (
+                f"{experiment} was scored with other {name} than {other} ({len(owners)} {what}, "
+                f"such as {owners[0]})"
+            )

@@ -41,7 +41,7 @@ STAGES = {
     "details": (f"{_BASELINE}.evaluate", "score_row"),
     "resampling": (f"{_BASELINE}.evaluate", "resample"),
     "reading FLAC": (f"{_BASELINE}.evaluate", "read_flac_signal"),
-    "HAAQI": (f"{_BASELINE}.evaluate", "evaluate_haaqi"),
+    "HAAQI": ("clarity.evaluator.haaqi", "evaluate_haaqi"),
 }
 
 

@@ -20,7 +20,7 @@ RECIPE = "recipes.cad_icassp_2024"
 MODEL = {"clarity.utils", "clarity.enhancer"}
 METRIC = {*MODEL, "clarity.evaluator.ear_model"}
 LIBRARY = {"clarity.utils", "clarity.enhancer", "clarity.evaluator.haaqi", "clarity.separation"}
-STEPS = {*LIBRARY, f"{RECIPE}.data", f"{RECIPE}.runs"}
+STEPS = {*LIBRARY, f"{RECIPE}.data", f"{RECIPE}.metric", f"{RECIPE}.runs"}
 
 MAY_IMPORT = {
     "clarity.utils": set(),
@@ -36,7 +36,8 @@ MAY_IMPORT = {
     },
     "clarity.commands": {"clarity.utils", "clarity.evaluator.haaqi"},
     f"{RECIPE}.data": LIBRARY,
-    f"{RECIPE}.runs": {*LIBRARY, f"{RECIPE}.data"},
+    f"{RECIPE}.metric": LIBRARY,
+    f"{RECIPE}.runs": {*LIBRARY, f"{RECIPE}.data", f"{RECIPE}.metric"},
     f"{RECIPE}.reporting": STEPS,
     f"{RECIPE}.generate_dataset": STEPS,
     f"{RECIPE}.baseline": {*STEPS, f"{RECIPE}.reporting", "clarity.evaluator.haaqi_torch"},

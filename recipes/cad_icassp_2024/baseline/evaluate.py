@@ -16,7 +16,6 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig
 
-from clarity.evaluator.haaqi import HaaqiResult, evaluate_haaqi
 from clarity.utils.audiogram import Audiogram, Listener
 from clarity.utils.flac_encoder import read_flac_signal
 from clarity.utils.signal_processing import compute_rms, resample
@@ -26,6 +25,7 @@ from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.score_rows import score_row, scores_text
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair, seed_for
+from recipes.cad_icassp_2024.metric import EarScore, score_ear
 from recipes.cad_icassp_2024.pyclarity import (
     apply_gains,
     apply_ha,
@@ -76,7 +76,7 @@ class Scorer:
     references : References
         The remixes of the true stems.
     n_threads : int
-        How many threads HAAQI may use.
+        How many threads the metric may use.
     """
 
     run: Run
@@ -96,7 +96,7 @@ class Scorer:
 
     def score_ears(
         self, reference: np.ndarray, enhanced: np.ndarray, listener: Listener, seed: int | None
-    ) -> list[HaaqiResult]:
+    ) -> list[EarScore]:
         """Score left and right ear; without a seed they draw from NumPy's global generator."""
         stream = None if seed is None else np.random.RandomState(seed)
         audiograms = (listener.audiogram_left, listener.audiogram_right)
@@ -111,23 +111,21 @@ class Scorer:
         enhanced: np.ndarray,
         audiogram: Audiogram,
         stream: np.random.RandomState | None,
-    ) -> HaaqiResult:
-        """Amplify the reference of one ear, bring both signals to HAAQI's rate, and compare."""
+    ) -> EarScore:
+        """Amplify the reference of one ear, resample both signals, and compare them."""
         config, rate = self.run.config, self.run.config.HAAQI_sample_rate
         rms = compute_rms(reference)
         if rms == 0:
             raise RecipeError("the reference is silent, so that no quality can be given")
         amplified = HearingAid(config.nalr.make()).amplify_ear(reference, audiogram)
-        return evaluate_haaqi(
+        return score_ear(
             resample(amplified, config.sample_rate, rate),
-            rate,
             resample(enhanced, config.remix_sample_rate, rate),
             rate,
             audiogram,
-            equalisation=2,  # the reference has its NAL-R already
-            level1=PRESENTATION_LEVEL_DB_SPL - 20 * float(np.log10(rms)),
-            random_state=stream,
-            n_threads=self.n_threads,
+            PRESENTATION_LEVEL_DB_SPL - 20 * float(np.log10(rms)),
+            stream,
+            self.n_threads,
         )
 
 

@@ -19,6 +19,7 @@ from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.metric import METRIC
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots
 from recipes.cad_icassp_2024.reporting.page import Page, write_page
 from recipes.cad_icassp_2024.reporting.parts import parts_plots
@@ -72,7 +73,7 @@ def report(config: DictConfig | Config) -> None:
     differences = differences_to_best(results.scores, summaries)
     page = Page(results, summaries, differences, plots, extremes, audiograms, players)
     write_page(page, path)
-    log.info("Mean HAAQI\n%s\nThe report: %s", terminal_table(summaries), path.resolve())
+    log.info("Mean %s\n%s\nThe report: %s", METRIC, terminal_table(summaries), path.resolve())
 
 
 def report_folders(config: Config) -> list[Path]:

@@ -1,4 +1,4 @@
-"""From HAAQI's results of both ears to a row of scores and details, and rows in words."""
+"""From the scores of both ears to a row of scores and details, and rows in words."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clarity.evaluator.haaqi import HaaqiResult
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.signal_processing import LARGEST_16BIT
 from recipes.cad_icassp_2024.data.scenes import Pair
-from recipes.cad_icassp_2024.runs.scores import HAAQI_PARTS, Row
+from recipes.cad_icassp_2024.metric import METRIC, PARTS, EarScore
+from recipes.cad_icassp_2024.runs.scores import Row
 
 
 def score_row(
-    pair: Pair, left: HaaqiResult, right: HaaqiResult, enhanced: np.ndarray, sample_rate: int
+    pair: Pair, left: EarScore, right: EarScore, enhanced: np.ndarray, sample_rate: int
 ) -> Row:
     """Make the row of a pair, with the columns of the scores and of their details.
 
     Parameters
     ----------
     pair : Pair
-    left, right : HaaqiResult
+    left, right : EarScore
         Of each ear.
     enhanced : ndarray, shape (samples, 2)
         The enhanced signal, full scale 1.
@@ -38,9 +38,8 @@ def score_row(
         "score": float(np.mean([left.score, right.score])),
     }
     for ear, result in (("left", left), ("right", right)):
-        values = (*result.raw, result.nonlinear, result.linear)
-        names = (f"{ear}_{part}" for part in HAAQI_PARTS)
-        numbers |= dict(zip(names, values, strict=True))
+        names = (f"{ear}_{part}" for part in PARTS)
+        numbers |= dict(zip(names, result.parts, strict=True))
     numbers |= {
         "clipped_share": float(np.mean((enhanced >= LARGEST_16BIT) | (enhanced <= -1.0))),
         "peak": float(np.abs(enhanced).max(initial=0.0)),
@@ -59,6 +58,6 @@ def scores_text(scored: Sequence[tuple[Pair, Row]]) -> str:
     pair, worst = min(scored, key=lambda item: float(item[1]["score"]))
     mean = np.mean([float(row["score"]) for _, row in scored])
     return (
-        f"{len(scored)} pairs scored, mean HAAQI {mean:.4f}, "
+        f"{len(scored)} pairs scored, mean {METRIC} {mean:.4f}, "
         f"lowest {float(worst['score']):.4f} ({pair.id})"
     )

@@ -17,13 +17,15 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.metric import PLOT_RANGE
 
 DPI = 200  # of PNG files, and of the bitmaps in SVG
 
 WIDTH = 4.4  # inches; at 9 points the text is legible at the width of a phone
 LEGEND_ROW = 0.19  # inches
 LEGEND_CHARACTERS = 60  # in the width
-SCORE_LIMITS = (-0.02, 1.02)  # whole marks at 0 and at 1
+_SCORE_MARGIN = 0.02 * (PLOT_RANGE[1] - PLOT_RANGE[0])  # whole marks at both ends
+SCORE_LIMITS = (PLOT_RANGE[0] - _SCORE_MARGIN, PLOT_RANGE[1] + _SCORE_MARGIN)
 
 FONT = "DejaVu Sans"
 

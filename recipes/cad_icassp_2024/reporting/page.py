@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from clarity import __version__
 from clarity.separation.base import VDBO
 from clarity.utils.file_io import atomic_path
+from recipes.cad_icassp_2024.metric import METRIC, SCALE
 from recipes.cad_icassp_2024.reporting.audiograms import (
     AUDIOGRAM_SIZE,
     pure_tone_average,
@@ -64,6 +65,8 @@ def write_page(page: Page, path: Path) -> None:
         "share": share_text,
     }
     text = environment.get_template("report.html.j2").render(
+        metric=METRIC,
+        scale=SCALE,
         page=page,
         marks={name: page_mark(index) for index, name in enumerate(page.results.separators)},
         verdict=verdict(page.summaries, page.differences),

@@ -1,10 +1,11 @@
-"""Which part of HAAQI falls with hearing loss and with clipping, from ``scores_details.csv``."""
+"""Which part of a score falls with hearing loss and with clipping, from ``scores_details.csv``."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from recipes.cad_icassp_2024.metric import FEATURE_MEANINGS, FEATURES, METRIC
 from recipes.cad_icassp_2024.reporting.audiograms import SEVERITIES, severity_label
 from recipes.cad_icassp_2024.reporting.figures import Plot, Style
 from recipes.cad_icassp_2024.reporting.means import (
@@ -14,16 +15,11 @@ from recipes.cad_icassp_2024.reporting.means import (
     mean_lines,
     means_text,
 )
-from recipes.cad_icassp_2024.reporting.results import PARTS, Results
+from recipes.cad_icassp_2024.reporting.results import Results
 
 CLIPPING_LIMITS = (0.0, 0.001, 0.01)
 CLIPPING_LABELS = ("none", "≤ 0.1 %", "≤ 1 %", "> 1 %")
 """Classes of the share of samples at full scale."""
-
-MEANINGS = (
-    "Means of the ears' four features: CepHigh (fast changes of the spectrum), BMsync5 (fine "
-    "structure), Dloud and Dnorm (average spectrum: loud bands, all bands alike)"
-)
 
 
 def parts_plots(results: Results) -> list[Plot]:
@@ -33,9 +29,9 @@ def parts_plots(results: Results) -> list[Plot]:
     the best are shown.
     """
     ears = results.ears()
-    if not set(PARTS) <= set(ears):
+    if not set(FEATURES) <= set(ears):
         return []
-    ears = ears.dropna(subset=list(PARTS))
+    ears = ears.dropna(subset=list(FEATURES))
     if len(results.separators) > N_SPACED:
         best = results.scores.groupby("separator")["score"].mean().nlargest(N_SPACED)
         ears = ears[ears["separator"].isin(best.index)]
@@ -59,13 +55,13 @@ def _parts_plot(name: str, what: str, ears: pd.DataFrame, results: Results) -> P
         return None
     ears["place"] = ears["level"].cat.codes.astype(float)
     lines = {
-        part: mean_lines(ears, results.separators, "place", 0.14, value=part) for part in PARTS
+        part: mean_lines(ears, results.separators, "place", 0.14, value=part) for part in FEATURES
     }
     n_shown = ears["separator"].nunique()
     is_all = n_shown == len(results.separators)
     shown = "" if is_all else f", of the {n_shown} separators with the highest scores"
     ordered = ears.sort_values("level", kind="stable").astype({"level": str})
-    means = " ".join(f"{part}: {means_text(ordered, 'level', part)}." for part in PARTS)
+    means = " ".join(f"{part}: {means_text(ordered, 'level', part)}." for part in FEATURES)
 
     def draw(style: Style) -> Figure:
         figure = draw_panels(lines, style, what, "")
@@ -76,18 +72,18 @@ def _parts_plot(name: str, what: str, ears: pd.DataFrame, results: Results) -> P
     return Plot(
         name,
         f"Parts of the score by {what}",
-        f"{MEANINGS}{shown}; {CI}. {largest_fall(ears, what)}",
-        f"Mean features of HAAQI by {what}. {means}",
+        f"{FEATURE_MEANINGS}{shown}; {CI}. {largest_fall(ears, what)}",
+        f"Mean features of {METRIC} by {what}. {means}",
         draw,
     )
 
 
 def largest_fall(ears: pd.DataFrame, what: str) -> str:
     """Say which feature falls most from the first class to the last, as a mean over separators."""
-    means = ears.groupby(["separator", "level"], observed=True)[list(PARTS)].mean()
+    means = ears.groupby(["separator", "level"], observed=True)[list(FEATURES)].mean()
     levels = ears["level"].cat.categories
     first, last = (means.xs(level, level="level") for level in (levels[0], levels[-1]))
-    falls = {part: float((first[part] - last[part]).mean()) for part in PARTS}
+    falls = {part: float((first[part] - last[part]).mean()) for part in FEATURES}
     most = max(falls, key=lambda part: falls[part])
     span = f"From {levels[0]} to {levels[-1]} ({what})"
     if not falls[most] > 0:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clarity.separation.base import VDBO
+from recipes.cad_icassp_2024.metric import METRIC, PLOT_RANGE
 from recipes.cad_icassp_2024.reporting.audiograms import SEVERITIES, severity_label
 from recipes.cad_icassp_2024.reporting.figures import (
     SCORE_LIMITS,
@@ -33,7 +34,6 @@ from recipes.cad_icassp_2024.reporting.means import (
 )
 from recipes.cad_icassp_2024.reporting.results import Results
 
-SCORE = "HAAQI"
 GAIN_LIMIT_DB = 12.0
 N_BITMAP = 2000  # more points than this are drawn as a bitmap
 BIN_DB = 10.0
@@ -65,10 +65,10 @@ def distribution(results: Results) -> Plot:
 def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.7 + 0.85 * len(scores)), layout="constrained")
     ax = figure.subplots()
-    edges = np.linspace(0, 1, 51)
+    edges = np.linspace(*PLOT_RANGE, 51)
     for index, values in enumerate(scores.values()):
         base = len(scores) - 1 - index
-        counts, _ = np.histogram(values.clip(0, 1), edges)
+        counts, _ = np.histogram(values.clip(*PLOT_RANGE), edges)
         heights = base + 0.62 * counts / counts.max()
         colour = style.colour(index)
         ax.stairs(heights, edges, baseline=base, fill=True, color=colour, alpha=0.45)
@@ -76,7 +76,7 @@ def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
         _draw_box(ax, values, base - 0.14, colour)
     labels = [textwrap.fill(name, 14) for name in reversed(list(scores))]
     ax.set_yticks(range(len(scores)), labels)
-    ax.set(xlim=(0, 1), ylim=(-0.35, len(scores) - 0.25), xlabel=SCORE)
+    ax.set(xlim=PLOT_RANGE, ylim=(-0.35, len(scores) - 0.25), xlabel=METRIC)
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", labelcolor=style.ink)
     ax.spines["left"].set_visible(False)
@@ -104,7 +104,7 @@ def severity(results: Results) -> Plot:
         figure, ((ax,),) = figure_with_legend(3.1, results.separators)
         draw_mean_lines(ax, lines, style)
         ax.set_xticks(range(len(labels)), labels)
-        ax.set(xlim=(-0.5, len(labels) - 0.5), xlabel="hearing loss of the ear", ylabel=SCORE)
+        ax.set(xlim=(-0.5, len(labels) - 0.5), xlabel="hearing loss of the ear", ylabel=METRIC)
         draw_legend(figure)
         return figure
 
@@ -138,7 +138,7 @@ def pure_tone(results: Results) -> Plot:
             x = rows["pta"] + offset(index, len(lines), 1.0)
             _draw_points(ax, x, rows["score"], index, style)
         draw_mean_lines(ax, lines, style)
-        ax.set(xlim=limits_db, xlabel="pure-tone average in dB HL", ylabel=SCORE)
+        ax.set(xlim=limits_db, xlabel="pure-tone average in dB HL", ylabel=METRIC)
         draw_legend(figure)
         return figure
 
@@ -160,7 +160,7 @@ def gain(results: Results) -> Plot:
     limit_db = max(GAIN_LIMIT_DB, 2 + float(scores[list(VDBO)].abs().to_numpy().max()))
 
     def draw(style: Style) -> Figure:
-        figure = draw_panels(lines, style, "gain in dB", SCORE)
+        figure = draw_panels(lines, style, "gain in dB", METRIC)
         figure.axes[0].set_xlim(-limit_db, limit_db)
         return figure
 
@@ -202,7 +202,7 @@ def _draw_left_right(scores: dict[str, pd.DataFrame], style: Style) -> Figure:
         ax.plot(*means, marker(index), color=style.colour(index), markersize=5, label=name)
         if not _is_crowded(scores):
             _draw_points(ax, x, y, index, style)
-    ax.set(xlim=SCORE_LIMITS, xlabel=f"{SCORE}, left ear", ylabel=f"{SCORE}, right ear")
+    ax.set(xlim=SCORE_LIMITS, xlabel=f"{METRIC}, left ear", ylabel=f"{METRIC}, right ear")
     ax.set_aspect("equal")
     draw_legend(figure)
     return figure

@@ -15,6 +15,7 @@ from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
+from recipes.cad_icassp_2024.metric import FEATURES, SCORE_RANGE
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.origins import (
@@ -27,7 +28,6 @@ from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,
-    SCORE_RANGE,
     Row,
     details_file,
     doubled_keys,
@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 
 EARS = ("left", "right")
 NUMBERS = ("left_score", "right_score", "score")
-PARTS = ("CepHigh", "BMsync5", "Dloud", "Dnorm")
-"""The features that ``scores_details.csv`` has of each ear."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Results:
         A row for every separator and pair: ``separator``, ``scene``, ``song``, ``listener``,
         ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in dB HL,
         ``left_severity`` and ``right_severity``; the requested gain of each stem in dB; the
-        `PARTS` of each ear and ``clipped_share`` where there are details.
+        `FEATURES` of each ear and ``clipped_share`` where there are details.
     n_left_out : int
         Rows whose scores are none: no number, or outside of `SCORE_RANGE`.
     """
@@ -88,12 +86,12 @@ class Results:
         -------
         DataFrame
             ``separator``, ``song``, ``score``, ``pta`` (dB HL), ``severity``; with details the
-            `PARTS` and ``clipped_share``.
+            `FEATURES` and ``clipped_share``.
         """
         shared = [x for x in ("separator", "song", "clipped_share") if x in self.scores]
         tables = []
         for ear in EARS:
-            own = {f"{ear}_{name}": name for name in ("score", "pta", "severity", *PARTS)}
+            own = {f"{ear}_{name}": name for name in ("score", "pta", "severity", *FEATURES)}
             found = self.scores[[*shared, *(name for name in own if name in self.scores)]]
             tables.append(found.rename(columns=own))
         return pd.concat(tables, ignore_index=True)

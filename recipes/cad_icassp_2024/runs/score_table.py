@@ -14,6 +14,7 @@ from clarity.utils.results_support import ResultsFile
 from recipes.cad_icassp_2024.data.content import digest_of
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
+from recipes.cad_icassp_2024.metric import SCORE_RANGE
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
 from recipes.cad_icassp_2024.runs.run import Run
@@ -93,10 +94,11 @@ class ScoreTable:
             [key for key in map(row_key, rows) if key not in known],
             "rows are of pairs that the data set does not have: taken out",
         )
+        low, high = SCORE_RANGE
         self._discard(doubled_keys(rows), "pairs are there twice: scored again")
         self._discard(
             [row_key(row) for row in rows if implausible(row)],
-            "rows have scores that are NaN or not between -1 and 1.1: scored again",
+            f"rows have scores that are NaN or not between {low:g} and {high:g}: scored again",
         )
         by_key = {row_key(row): row for row in read_scores(self.path)}
         wanted = {pair_key(pair): pair for pair in pairs}

@@ -1,6 +1,6 @@
 """Files of scores: their columns, read with care, written whole.
 
-``scores_details.csv`` beside ``scores.csv`` has a row for the same pairs, with the parts of HAAQI
+``scores_details.csv`` beside ``scores.csv`` has a row for the same pairs, with the metric's parts
 and what the enhanced signal is like.
 """
 
@@ -17,22 +17,19 @@ import numpy as np
 from clarity.utils.file_io import atomic_path
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
+from recipes.cad_icassp_2024.metric import METRIC, PARTS, SCORE_RANGE
 
 log = logging.getLogger(__name__)
 
 PAIR_COLUMNS = ("scene", "song", "listener")
 SCORE_COLUMNS = (*PAIR_COLUMNS, "left_score", "right_score", "score")
 
-HAAQI_PARTS = ("CepHigh", "BMsync5", "Dloud", "Dnorm", "nonlinear", "linear")
 SIGNAL_COLUMNS = ("clipped_share", "peak", "loudness_lufs")
 DETAIL_COLUMNS = (
     *PAIR_COLUMNS,
-    *(f"{ear}_{part}" for ear in ("left", "right") for part in HAAQI_PARTS),
+    *(f"{ear}_{part}" for ear in ("left", "right") for part in PARTS),
     *SIGNAL_COLUMNS,
 )
-
-SCORE_RANGE = (-1.0, 1.1)
-"""HAAQI's regression leaves 0 to 1 by no more than this; what is beyond is no score."""
 
 Key = tuple[str, str]
 Row = dict[str, str]
@@ -149,7 +146,7 @@ def log_summary(path: Path) -> None:
     if not rows:
         log.info("%s: no scores", path)
         return
-    lines = [f"{path}: HAAQI of {len(rows)} pairs", "          mean  median     min     max"]
+    lines = [f"{path}: {METRIC} of {len(rows)} pairs", "          mean  median     min     max"]
     for name in ("left_score", "right_score", "score"):
         values = np.array([float(row[name]) for row in rows])
         label = name.removesuffix("_score").replace("score", "both")

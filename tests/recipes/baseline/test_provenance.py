@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from clarity.evaluator import haaqi
 from clarity.evaluator.haaqi import HaaqiResult
-from recipes.cad_icassp_2024.baseline import evaluate as script
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
@@ -70,7 +70,7 @@ def _likeness_instead_of_haaqi(monkeypatch):
         n = min(len(reference), len(processed))
         return HaaqiResult(np.corrcoef(reference[:n], processed[:n])[0, 1], *range(6))
 
-    monkeypatch.setattr(script, "evaluate_haaqi", likeness)
+    monkeypatch.setattr(haaqi, "evaluate_haaqi", likeness)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_scores_follow_signals_that_were_replaced(exp, run, caplog):
 
 def test_scores_follow_a_signal_that_is_replaced_while_it_is_scored(exp, run, monkeypatch):
     replace_signals(exp, 1)
-    plain, lock, replaced = script.evaluate_haaqi, threading.Lock(), []
+    plain, lock, replaced = haaqi.evaluate_haaqi, threading.Lock(), []
 
     def replacing(*values, **named):
         with lock:  # several pairs are scored at a time
@@ -145,7 +145,7 @@ def test_scores_follow_a_signal_that_is_replaced_while_it_is_scored(exp, run, mo
                 replaced.append(True)
         return plain(*values, **named)
 
-    monkeypatch.setattr(script, "evaluate_haaqi", replacing)
+    monkeypatch.setattr(haaqi, "evaluate_haaqi", replacing)
     with pytest.raises(RecipeError):  # the next pairs' signals have changed since they were met
         run(run_calculate_aq, "exp")
     run(run_calculate_aq, "exp")

@@ -26,11 +26,15 @@ adaptation          adaptation.adapt                    adaptation.adapt_block  
 threshold noise     threshold_noise.threshold_noise     noise.draw_normals                basilar_membrane_add_noise     Kates 2013
 group delay         group_delay.compensate_group_delay  bands.compare                     group_delay_compensate         Wojtczak et al. 2012, Kates 2013
 average spectrum    spectrum.average_spectrum_db        the same                          convert_rms_to_sl              Kates & Arehart 2010
-envelope frames     envelope.smooth_envelope            envelope.smooth_hop               env_smooth                     Kates & Arehart 2010
+envelope frames     envelope.smooth_envelope            envelope.smooth_hop               env_smooth                     Kates & Arehart 2010, 2016
 segment covariance  covariance.segment_covariance       covariance.covariance_hop         bm_covary                      Kates & Arehart 2014, 2016
 ==================  ==================================  ================================  =============================  =================================
 
 Signals of bands have the shape (n_bands, samples), parameters of bands (n_bands,).
+
+Every number is the one that pyClarity 0.9.0 computes with, and the tests hold it to that. A name and
+a year behind a number say which publication pyClarity, or Kates's own program, gives for its stage;
+they were not compared number by number with the printed texts.
 
 References
 ----------
@@ -60,7 +64,7 @@ Complex sounds and auditory images. In Cazals, Y., Demany, L. & Horner, K. (eds)
 and Perception, Pergamon, 429-446.
 Slaney, M. (1993). An efficient implementation of the Patterson-Holdsworth auditory filter bank.
 Apple Computer Technical Report 35.
-Wojtczak, M., Biem, J. A., Micheyl, C. & Oxenham, A. J. (2012). Perception of across-frequency
+Wojtczak, M., Beim, J. A., Micheyl, C. & Oxenham, A. J. (2012). Perception of across-frequency
 asynchrony and the role of cochlear delays. Journal of the Acoustical Society of America 131(1),
 363-377.
 Zhang, X., Heinz, M. G., Bruce, I. C. & Carney, L. H. (2001). A phenomenological model for the

@@ -19,7 +19,7 @@ SHORT_TERM_S = 0.060
 """Time constant of the short-term adaptation (Harris & Dallos 1979; Kates 2013)."""
 
 OVERSHOOT = 2.0
-"""Rate at an onset over the steady-state rate (Kates 2013)."""
+"""Rate at an onset over the steady-state rate (Kates's program)."""
 
 
 def adaptation_circuit() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy import fft
 
 DISPERSION_SAMPLES = 48
-"""Samples by which the processed signal is left late: 2 ms at 24 kHz (Kates 2013)."""
+"""Samples by which the processed signal is left late: 2 ms at 24 kHz (pyClarity)."""
 
 SILENCE_RATIO = 0.001
-"""Fraction of the reference's peak up to which its ends count as silence: -60 dB."""
+"""Fraction of the reference's peak up to which its ends count as silence: -60 dB (pyClarity)."""
 
 
 def bulk_delay(reference: NDArray[np.float64], processed: NDArray[np.float64]) -> int:

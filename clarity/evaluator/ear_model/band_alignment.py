@@ -13,7 +13,7 @@ from scipy import fft
 from clarity.evaluator.ear_model.alignment import shifted
 
 MAX_LAG = 2400
-"""Largest shift between the two signals that is put right in a band: 100 ms (Kates 2013)."""
+"""Largest shift between the two signals that is put right in a band: 100 ms (pyClarity)."""
 
 
 def band_lags(reference: NDArray[np.float64], processed: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -22,7 +22,11 @@ HIGHEST_HZ = 8000.0
 
 EAR_Q = 9.26449
 MIN_ERB_HZ = 24.7
-"""ERB(f) = MIN_ERB_HZ + f/EAR_Q in Hz (Glasberg & Moore 1990, in the form of Slaney 1993)."""
+"""ERB(f) = MIN_ERB_HZ + f/EAR_Q in Hz (Glasberg & Moore 1990, in the form of Slaney 1993).
+
+Kates's program ascribes these two numbers to Moore & Glasberg (1983), whose bandwidth is a
+polynomial of the second degree.
+"""
 
 BANDWIDTH_ERB = 1.019
 """Bandwidth of a fourth-order gammatone filter in ERBs (Patterson et al. 1992)."""

@@ -103,7 +103,11 @@ def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64
 
 
 def max_bandwidth() -> NDArray[np.float64]:
-    """Bandwidth of each filter when all outer hair cells are lost, relative to normal."""
+    """Bandwidth of each filter when all outer hair cells are lost, relative to normal.
+
+    These are the control filters. Kates's program moves them to the base by 2 % of the length of
+    the basilar membrane; pyClarity, and with it the published scores, leaves them in their places.
+    """
     return _bandwidth_factor(_max_ohc_loss_db())
 
 

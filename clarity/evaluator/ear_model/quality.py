@@ -4,6 +4,8 @@ The terms of the regression are plain arithmetic, so that they hold for numbers,
 
 References
 ----------
+Johnson, D. H. (1980). The relationship between spike rate and synchrony in responses of auditory-
+nerve fibers to single tones. Journal of the Acoustical Society of America 68(4), 1115-1122.
 Kates, J. M. & Arehart, K. H. (2016). The hearing-aid audio quality index (HAAQI). IEEE/ACM
 Transactions on Audio, Speech, and Language Processing 24(2), 354-365.
 """

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOISE_LEVEL_DB = -10.0
-"""Level of the noise in dB above a healthy threshold (Kates 2013)."""
+"""Level of the noise in dB relative to a healthy threshold (Kates's program)."""
 
 
 class RandomStream(Protocol):

@@ -1,4 +1,4 @@
-"""HAAQI's regression from features to the score (Kates & Arehart 2016, section IV)."""
+"""HAAQI's regression from features to the score (Kates & Arehart 2016)."""
 
 from __future__ import annotations
 

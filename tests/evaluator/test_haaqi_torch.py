@@ -175,6 +175,20 @@ def test_healthy_ear_for_the_reference() -> None:
     np.testing.assert_allclose(numbers(output)[0], expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("equalisation", [0, 1, 2])
+def test_constant_silent_and_inaudible_signals(equalisation: int) -> None:
+    """Fixed values of the exact metric, and those where no covariance has a peak."""
+    n = 7200
+    x, constant, silent = music(n, 1), np.full(n, 0.1), np.zeros(n)
+    pairs = [(constant, x), (x, constant), (constant, constant), (silent, x), (x, 1e-7 * x)]
+    ears = EarParameters.from_audiograms([audiogram(4)])
+    options = {"level1": 80.0, "equalisation": equalisation}
+    padded = [tensor(*(np.pad(s, (0, 99)) for s in side)) for side in zip(*pairs, strict=True)]
+    output = haaqi(*padded, ears, sample_rate=24000, lengths=[n] * len(pairs), **options)
+    expected = [exact(*pair, audiogram(4), **options) for pair in pairs]
+    np.testing.assert_allclose(numbers(output), expected, rtol=0, atol=TOLERANCE)
+
+
 def test_longer_processed_signals_are_cut() -> None:
     """Each signal keeps its own level when it is resampled, and only then both are cut."""
     processed, reference = odd_pair(3, 44100)

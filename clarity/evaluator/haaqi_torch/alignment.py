@@ -72,7 +72,11 @@ def _bulk_lag(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> T
     magnitude = torch.cat((correlation[:, n_fft - n + 1 :], correlation[:, :n]), -1)
     lags = torch.arange(1 - n, n, device=reference.device)
     magnitude.masked_fill_(lags.abs() >= counts, -1.0)
-    return _last_maximum(magnitude) + (1 - n)
+    lag = _last_maximum(magnitude) + (1 - n)
+    # As in `ear_model`, where either is constant the last lag is taken, not one of rounding.
+    inside = torch.arange(n, device=reference.device) < counts
+    constant = [((x == x[:, :1]) | ~inside).all(-1) for x in (reference, processed)]
+    return torch.where(constant[0] | constant[1], counts[:, 0].long() - 1, lag)
 
 
 def _last_maximum(x: Tensor) -> Tensor:

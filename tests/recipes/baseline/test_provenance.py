@@ -17,10 +17,13 @@ from clarity.evaluator.haaqi import HaaqiResult
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
+from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.reporting.results import load_results
 from recipes.cad_icassp_2024.runs.failures import Failures
 from recipes.cad_icassp_2024.runs.job import job
 from tests.recipes.baseline.helpers import make_config
+from tests.recipes.tiny_dataset import read, write
 
 # Separators whose weights no state dict shows.
 OWN_MODULES = """
@@ -371,6 +374,50 @@ def test_merging_refuses_scores_of_two_makings(exp, run, plugin):
     for path in (other / "records").glob("made-*"):
         shutil.copy(path, exp / "records")
     with pytest.raises(RecipeError, match="4 of 8 scores were made from other settings than"):
+        run(merge_batches, "exp")
+
+
+def change_gains(data, mixture: str) -> None:
+    path = data.metadata / "gains.json"
+    gains = read(path)
+    for gain_set in gains.values():
+        gain_set["bass"] += 1
+    write(path, gains)
+
+
+def change_audiograms(data, mixture: str) -> None:
+    path = data.metadata / f"listeners.{data.split}.json"
+    listeners = read(path)
+    for listener in listeners.values():
+        listener["audiogram_levels_r"] = [x + 30 for x in listener["audiogram_levels_r"]]
+    write(path, listeners)
+
+
+# Batch 2 has one of the two pairs of each scene; of the three listeners' pairs the fewer are apart.
+CHANGES = [
+    (change_music, "music", 1),
+    (change_gains, "gains", 4),
+    (change_audiograms, "audiograms", 3),
+]
+
+
+@pytest.mark.parametrize(("change", "what", "n_apart"), CHANGES)
+def test_merging_and_the_report_refuse_scores_of_other_inputs(
+    exp, run, own_tiny, plugin, change, what, n_apart
+):
+    change(own_tiny, own_tiny.mixtures[0])
+    run(enhance, "other")
+    other = run(run_calculate_aq, "other")
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    with pytest.raises(RecipeError, match=rf"other was scored with other {what} than .*exp \("):
+        load_results(dataset, [exp, other])
+    paths, others = split_scores(exp, 2), split_scores(other, 2)
+    shutil.copyfile(others[1], paths[1])
+    for path in (other / "records").glob("made-*"):
+        shutil.copy(path, exp / "records")
+    with pytest.raises(
+        RecipeError, match=f"{n_apart} of 8 scores were made from other {what} than"
+    ):
         run(merge_batches, "exp")
 
 

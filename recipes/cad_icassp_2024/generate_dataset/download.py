@@ -42,12 +42,26 @@ UNPACKED_TO_PACKED = 1.6
 
 @dataclass(frozen=True)
 class Package:
-    """A file of the record, and the name that it is asked for by: ``core``, ``train``, ..."""
+    """A file of the record.
+
+    Attributes
+    ----------
+    name : str
+        What it is asked for by: ``core``, ``train``, ``validation``, ``evaluation_complete``.
+    file : str
+        Its file name in the record.
+    n_bytes : int
+        Its size.
+    checksum : str
+        Such as ``md5:d41d8cd98f00b204e9800998ecf8427e``.
+    url : str
+        Where it is fetched from.
+    """
 
     name: str
     file: str
     n_bytes: int
-    checksum: str  # such as md5:d41d8cd98f00b204e9800998ecf8427e
+    checksum: str
     url: str
 
     def archive(self, root: Path) -> Path:
@@ -65,9 +79,22 @@ class Package:
 
 
 def read_record(url: str) -> list[Package]:
-    """Return the packages of a record in Zenodo's API, by name.
+    """Return the packages of a Zenodo record.
 
-    Raises `RecipeError` when there is no answer, or it is no record.
+    Parameters
+    ----------
+    url : str
+        The record in Zenodo's API.
+
+    Returns
+    -------
+    list of Package
+        By name.
+
+    Raises
+    ------
+    RecipeError
+        When there is no answer, or it is no record.
     """
     record = get_json(url)
     try:
@@ -96,10 +123,22 @@ def _package(entry: dict[str, Any]) -> Package:
 
 
 def download(root: Path, names: Sequence[str], record_url: str = RECORD_URL) -> None:
-    """Fetch, check and unpack packages into ``path.root``; what is there is left alone.
+    """Fetch, check and unpack packages; what is there is left alone.
 
-    Raises `RecipeError` when a name is not in the record, the disk is too small, the network fails
-    again and again, a checksum is wrong, or an archive is not to be unpacked.
+    Parameters
+    ----------
+    root : Path
+        The data set's folder, ``path.root``.
+    names : sequence of str
+        Names of packages.
+    record_url : str
+        The record in Zenodo's API.
+
+    Raises
+    ------
+    RecipeError
+        When a name is not in the record, the disk is too small, the network fails again and again,
+        a checksum is wrong, or an archive is not to be unpacked.
     """
     packages = _chosen(read_record(record_url), names)
     todo = [package for package in packages if not package.is_unpacked(root)]

@@ -24,7 +24,17 @@ CHUNK_BYTES: Final = 1 << 20
 
 
 def get_json(url: str) -> Any:
-    """Return what an address answers in JSON; no answer, or another, is a `RecipeError`."""
+    """Return what an address answers in JSON.
+
+    Parameters
+    ----------
+    url : str
+
+    Raises
+    ------
+    RecipeError
+        When there is no answer, or it is not JSON; with the address.
+    """
     import requests  # noqa: PLC0415 - comes with pooch, an optional package
 
     try:

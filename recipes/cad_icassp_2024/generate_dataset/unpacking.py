@@ -21,10 +21,20 @@ TOP_FOLDERS: Final = ("audio", "metadata")
 
 
 def unpack(archive: Path, root: Path) -> None:
-    """Unpack a tar archive, with gzip or without, into the folder of ``audio/`` and ``metadata/``.
+    """Unpack the files of a tar archive; files that are there already are left alone.
 
-    Files that are there already are left alone. Raises `RecipeError` when the archive is damaged,
-    would write outside the folder or holds links, or the disk is full.
+    Parameters
+    ----------
+    archive : Path
+        With gzip or without.
+    root : Path
+        The folder that gets ``audio/`` and ``metadata/``.
+
+    Raises
+    ------
+    RecipeError
+        When the archive is damaged, would write outside the folder or holds links, or the disk is
+        full.
     """
     n_kept = 0
     try:

@@ -46,7 +46,14 @@ class Page:
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write the HTML file, whole or not at all; players are linked to relative to its folder."""
+    """Write the page, whole or not at all.
+
+    Parameters
+    ----------
+    page : Page
+    path : Path
+        The HTML file; players are linked to relative to its folder.
+    """
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,

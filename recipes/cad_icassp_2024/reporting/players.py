@@ -67,8 +67,20 @@ Players = dict[tuple[str, str], list[Player]]
 def clipping_rate(path: Path) -> float | None:
     """Return the share of a 16-bit file's samples that are at full scale, in all channels.
 
-    From 0 to 1; None when there is no such file. Raises `RecipeError` when it cannot be read as
-    audio.
+    Parameters
+    ----------
+    path : Path
+        An enhanced signal.
+
+    Returns
+    -------
+    float or None
+        From 0 to 1; None when there is no such file.
+
+    Raises
+    ------
+    RecipeError
+        When the file cannot be read as audio.
     """
     if not path.is_file():
         return None
@@ -82,7 +94,12 @@ def clipping_rate(path: Path) -> float | None:
 def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> Extremes:
     """Find the worst and the best pairs of a separator.
 
-    There are `n_shown` of each, fewer when there are not twice as many pairs.
+    Parameters
+    ----------
+    results : Results
+    separator : str
+    n_shown : int
+        How many of each; fewer when there are not twice as many pairs.
     """
     rows = results.of(separator).sort_values("score", kind="stable")
     n_worst = min(n_shown, len(rows) // 2)
@@ -111,9 +128,21 @@ def write_players(
 ) -> Players:
     """Write what can be listened to of each example: reference, mixture and enhanced signal.
 
-    Mixtures and references are at `sample_rate`, in Hz. `reference` returns what the enhanced
-    signal of a pair is compared with, shape (samples, 2). Raises `RecipeError` when music is
-    missing.
+    Parameters
+    ----------
+    results : Results
+    examples : sequence of Example
+    folder : Path
+        Where the files go.
+    sample_rate : int
+        Of mixtures and references in Hz.
+    reference : callable
+        Returns what the enhanced signal of a pair is compared with, shape (samples, 2).
+
+    Raises
+    ------
+    RecipeError
+        When music is missing.
     """
     written: dict[Path, Player] = {}
 

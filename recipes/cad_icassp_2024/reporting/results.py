@@ -100,9 +100,22 @@ class Results:
 def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     """Read the scores in experiment folders and look their pairs up in the metadata.
 
-    Raises `RecipeError` when a folder has no scores, or its scores are of pairs that are not in the
-    data set, of one pair twice, or made from different things; or when two folders were made from
-    different music, gains or audiograms.
+    Parameters
+    ----------
+    dataset : Dataset
+    folders : sequence of Path
+        Experiment folders.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    RecipeError
+        When a folder has no scores, or its scores are of pairs that are not in the data set, of
+        one pair twice, or made from different things; or when two folders were made from different
+        music, gains or audiograms.
     """
     experiments = _named([Experiment(folder) for folder in folders])
     made_from: dict[str, Origins] = {}

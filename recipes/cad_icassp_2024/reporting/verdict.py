@@ -18,7 +18,12 @@ from recipes.cad_icassp_2024.reporting.statistics import (
 def verdict(summaries: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
     """Return the answer in one to four sentences, the first of which is the headline.
 
-    The summaries come with the highest mean first, the differences are those to the best.
+    Parameters
+    ----------
+    summaries : sequence of Summary
+        The highest mean first.
+    differences : sequence of PairedDifference
+        Those to the best.
     """
     competing = rivals(summaries)
     best = competing[0].separator

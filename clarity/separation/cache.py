@@ -21,14 +21,8 @@ from pathlib import Path
 
 from clarity.separation.base import Mixture, Separator, Stems
 from clarity.separation.weights import file_sha256
-from clarity.utils.file_io import (
-    atomic_folder,
-    leftovers,
-    open_audio,
-    read_json,
-    write_json,
-    write_signal,
-)
+from clarity.utils.atomic_files import atomic_folder, leftovers
+from clarity.utils.file_io import open_audio, read_json, write_json, write_signal
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 
 
 class WeightsError(RuntimeError):

@@ -1,11 +1,13 @@
+from .atomic_files import (
+    atomic_folder as atomic_folder,
+    atomic_path as atomic_path,
+)
 from .audiogram import (
     STANDARD_AUDIOGRAMS as STANDARD_AUDIOGRAMS,
     Audiogram as Audiogram,
     Listener as Listener,
 )
 from .file_io import (
-    atomic_folder as atomic_folder,
-    atomic_path as atomic_path,
     open_audio as open_audio,
     read_json as read_json,
     read_jsonl as read_jsonl,

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from clarity.utils.file_io import atomic_path, open_audio, write_signal
+from clarity.utils.atomic_files import atomic_path
+from clarity.utils.file_io import open_audio, write_signal
 from clarity.utils.memory import as_blocks
 from clarity.utils.signal_processing import FULL_SCALE_16BIT, clip_signal, resample_blocks, to_16bit
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
 from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import Config

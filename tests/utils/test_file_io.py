@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from clarity.utils.atomic_files import atomic_path
 from clarity.utils.file_io import (
-    atomic_path,
     read_json,
     read_jsonl,
     read_signal,

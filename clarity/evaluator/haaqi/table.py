@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from clarity.evaluator.haaqi.regression import HaaqiResult
-from clarity.utils.file_io import atomic_path, write_json
+from clarity.utils.atomic_files import atomic_path
+from clarity.utils.file_io import write_json
 
 PARTS = tuple(part.name for part in fields(HaaqiResult))
 COLUMNS = ("file", "listener", "ear", *PARTS, "inputs")

@@ -22,7 +22,8 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from clarity.utils.file_io import leftovers, write_signal
+from clarity.utils.atomic_files import leftovers
+from clarity.utils.file_io import write_signal
 from recipes.cad_icassp_2024.data.audio_files import read_stereo
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import find_on_disk

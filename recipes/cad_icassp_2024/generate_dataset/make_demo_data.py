@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from clarity.separation.base import VDBO
+from clarity.utils.atomic_files import atomic_path
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
-from clarity.utils.file_io import atomic_path, write_json, write_signal
+from clarity.utils.file_io import write_json, write_signal
 from clarity.utils.signal_processing import LARGEST_16BIT
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE

@@ -11,7 +11,7 @@ from typing import IO, Final, cast
 
 from tqdm import tqdm
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.data.errors import RecipeError
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.metric import PLOT_RANGE
 
 DPI = 200  # of PNG files, and of the bitmaps in SVG

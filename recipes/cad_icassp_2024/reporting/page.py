@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clarity import __version__
 from clarity.separation.base import VDBO
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.metric import METRIC, SCALE
 from recipes.cad_icassp_2024.reporting.audiograms import (
     AUDIOGRAM_SIZE,

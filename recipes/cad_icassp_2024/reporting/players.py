@@ -13,7 +13,7 @@ import pandas as pd
 import soundfile
 from tqdm import tqdm
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from clarity.utils.flac_encoder import save_flac_signal
 from clarity.utils.signal_processing import FULL_SCALE_16BIT, LARGEST_16BIT
 from recipes.cad_icassp_2024.data.errors import RecipeError

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarity.utils.file_io import leftovers, read_json, write_json
+from clarity.utils.atomic_files import leftovers
+from clarity.utils.file_io import read_json, write_json
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs import locks

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.data.content import Contents, digest_of_file
 from recipes.cad_icassp_2024.data.journal import Journal
 
@@ -142,7 +142,7 @@ class Records:
         Yields
         ------
         Path
-            Name to write to, see `clarity.utils.file_io.atomic_path`.
+            Name to write to, see `clarity.utils.atomic_files.atomic_path`.
         """
         with atomic_path(path) as temporary:
             yield temporary

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.metric import METRIC, PARTS, SCORE_RANGE

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from clarity.utils.file_io import atomic_path
+from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.scores import write_rows
 

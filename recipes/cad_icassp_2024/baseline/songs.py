@@ -10,7 +10,12 @@ from recipes.cad_icassp_2024.data.scenes import Pair, Scene
 
 @dataclass(frozen=True)
 class Song:
-    """One mixture: all pairs that are to be made from it."""
+    """One mixture and all pairs that are to be made from it.
+
+    Attributes
+    ----------
+    pairs : sequence of Pair
+    """
 
     pairs: Sequence[Pair]
 

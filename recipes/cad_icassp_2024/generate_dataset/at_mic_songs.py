@@ -33,9 +33,16 @@ BYTES_PER_FRAME = 4
 
 @dataclass(frozen=True)
 class Hrtfs:
-    """Impulse responses for one head position, and the files that they were read from.
+    """Impulse responses for one head position.
 
-    Those of the `left` and of the `right` loudspeaker, shape (taps, 2): left ear, right ear.
+    Attributes
+    ----------
+    position : HeadPosition
+        The head and the angles of the loudspeakers.
+    left, right : ndarray
+        Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
+    files : tuple of Path
+        Where they were read from.
     """
 
     position: HeadPosition
@@ -46,10 +53,20 @@ class Hrtfs:
 
 @dataclass(frozen=True)
 class AtMicSong:
-    """A song to be put at the microphones of one head, both by their ids in the metadata.
+    """A song to be put at the microphones of one head.
 
-    The five files of `source` are filtered with `hrtfs`; the results go into `folder`, at
-    `sample_rate` in Hz.
+    Attributes
+    ----------
+    song, head_position : str
+        Ids in the metadata.
+    source : dict of str to Path
+        The five files to be filtered.
+    hrtfs : Hrtfs
+        What to filter them with.
+    folder : Path
+        Where the five results go.
+    sample_rate : int
+        Of the results, in Hz.
     """
 
     song: str

@@ -208,7 +208,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -> None:
-    """Run from the command line: with the arguments of the process, if none are given."""
+    """Run from the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+    record_url : str
+        The record in Zenodo's API.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.list and (options.root is None or not options.packages):

@@ -48,14 +48,24 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Style:
-    """The colours of a figure."""
+    """The colours of a figure.
 
-    ink: str  # text and lines
-    muted: str  # labels of less weight
+    Attributes
+    ----------
+    ink, muted, grid, ground : str
+        Text and lines; labels of less weight; the grid; what it is all drawn on.
+    series : tuple of str
+        Colours of the separators, in order; distinguishable to the colour-blind.
+    dots : tuple of str
+        The same for points that are drawn as a bitmap.
+    """
+
+    ink: str
+    muted: str
     grid: str
-    ground: str  # what it is all drawn on
-    series: tuple[str, ...]  # of the separators, in order; distinguishable to the colour-blind
-    dots: tuple[str, ...]  # the same for points that are drawn as a bitmap
+    ground: str
+    series: tuple[str, ...]
+    dots: tuple[str, ...]
 
     def colour(self, index: int) -> str:
         """Return the colour of a separator."""
@@ -117,12 +127,24 @@ def page_mark(index: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure of the page, with what stands above it and below it."""
+    """A figure of the page.
 
-    name: str  # of its PNG file, without the suffix; unique in the page
+    Attributes
+    ----------
+    name : str
+        Name of its PNG file, without the suffix; unique in the page.
+    title, caption : str
+        What stands above and below it.
+    alternative : str
+        What it shows, for those who cannot see it.
+    draw : callable
+        Returns the figure in a given style.
+    """
+
+    name: str
     title: str
     caption: str
-    alternative: str  # what it shows, for those who cannot see it
+    alternative: str
     draw: Callable[[Style], Figure]
 
     def write_png(self, folder: Path) -> None:

@@ -29,9 +29,15 @@ N_SPACED = 6
 
 @dataclass(frozen=True)
 class MeanLine:
-    """The means of one separator: where each is drawn, and its interval; arrays (n_groups,).
+    """The means of one separator.
 
-    `index` is its place among all separators, which gives its colour and mark.
+    Attributes
+    ----------
+    separator : str
+    index : int
+        Its place among all separators, which gives its colour and mark.
+    x, mean, low, high : ndarray, shape (n_groups,)
+        Where each mean is drawn, the mean, and the ends of its interval.
     """
 
     separator: str

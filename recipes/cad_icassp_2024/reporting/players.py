@@ -26,15 +26,26 @@ FULL_SCALE = (-FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1)
 
 @dataclass(frozen=True)
 class Example:
-    """A pair that is shown by itself."""
+    """A pair that is shown by itself.
+
+    Attributes
+    ----------
+    separator : str
+    pair : Pair
+    score, left_score, right_score : float
+    clipping_rate : float or None
+        As `clipping_rate` gives it; None when the enhanced signal is not there.
+    signal_file : Path
+        The enhanced signal.
+    """
 
     separator: str
     pair: Pair
     score: float
     left_score: float
     right_score: float
-    clipping_rate: float | None  # as `clipping_rate` gives it
-    signal_file: Path  # the enhanced signal, which may not be there
+    clipping_rate: float | None
+    signal_file: Path
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,16 @@ class Extremes:
 
 @dataclass(frozen=True)
 class Player:
-    """A sound in the page: what is to be heard, and how much softer than the original it is."""
+    """A sound in the page.
+
+    Attributes
+    ----------
+    label : str
+        What is to be heard.
+    file : Path
+    gain_db : float
+        How much softer or louder than the original the file is, in dB.
+    """
 
     label: str
     file: Path

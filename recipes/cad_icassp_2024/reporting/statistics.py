@@ -51,13 +51,24 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """The scores of one separator in a line: of its pairs, and the means of either ear's scores."""
+    """The scores of one separator in a line.
+
+    Attributes
+    ----------
+    separator : str
+    n_pairs, n_songs : int
+    mean : float
+    interval : Interval
+        Of the mean.
+    median, left, right : float
+        Median of the pairs' scores; mean of the left and of the right ears' scores.
+    """
 
     separator: str
     n_pairs: int
     n_songs: int
     mean: float
-    interval: Interval  # of the mean
+    interval: Interval
     median: float
     left: float
     right: float
@@ -65,14 +76,28 @@ class Summary:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much higher one separator scores than another on the pairs that both have."""
+    """How much higher one separator scores than another on the pairs that both have.
+
+    Attributes
+    ----------
+    first, second : str
+        Separators.
+    n_pairs : int
+        Scene-listener pairs that both have scored.
+    mean : float
+        Mean of first minus second.
+    interval : Interval
+        Of the mean.
+    share_higher : float
+        Share of the pairs in which the first scores higher, 0 to 1.
+    """
 
     first: str
     second: str
     n_pairs: int
-    mean: float  # of first minus second
-    interval: Interval  # of the mean
-    share_higher: float  # of the pairs in which the first scores higher, 0 to 1
+    mean: float
+    interval: Interval
+    share_higher: float
 
     @property
     def is_clear(self) -> bool:

@@ -25,7 +25,6 @@ from typing import Any
 import measure
 import numba
 import torch
-from hydra import compose, initialize_config_dir
 
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.separation.segments import plan_segments
@@ -33,7 +32,7 @@ from clarity.utils.memory import keep_freed_memory
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.baseline.songs import group_by_mixture
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.parallel import overlap_stages
 from recipes.cad_icassp_2024.runs.run import open_run
@@ -85,8 +84,7 @@ def make_config(model: str, root: Path, folder: Path, device: str | None) -> Con
         overrides.append(f"separator.checkpoint={write_random_weights(model, folder)}")
     if device:
         overrides.append(f"separator.device={device}")
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return as_config(compose("config", overrides))
+    return as_config(compose_config("config", overrides))
 
 
 def forward(separator: SegmentedSeparator, seconds: float) -> float:

@@ -21,12 +21,11 @@ from typing import Any
 from unittest import mock
 
 import measure
-from hydra import compose, initialize_config_dir
 
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import score_pairs
 from recipes.cad_icassp_2024.data.dataset import Dataset
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import as_config
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from tests.recipes.tiny_dataset import make_tiny_dataset, read, write
@@ -78,8 +77,7 @@ def run_case(seconds: float, scenes: int, listeners: int) -> dict[str, Any]:
         )
         add_listeners(data, listeners)
         overrides = [f"path.root={data.root}", f"path.exp_folder={folder}", "separator=hpss"]
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = as_config(compose("config", overrides))
+        config = as_config(compose_config("config", overrides))
         enhance(config)
         with open_run("evaluate", config) as run:
             pairs = run.pairs

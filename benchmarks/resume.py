@@ -24,14 +24,13 @@ from unittest import mock
 import measure
 import numpy as np
 from evaluate import add_listeners
-from hydra import compose, initialize_config_dir
 
 from clarity.utils.flac_encoder import Clipping, FlacEncoder
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer, enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.songs import Song
 from recipes.cad_icassp_2024.data.scenes import Pair
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import as_config
 from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.scores import DETAIL_COLUMNS, PAIR_COLUMNS, SCORE_COLUMNS
@@ -53,8 +52,7 @@ def fill(folder: Path, n_pairs: int) -> list[str]:
         folder / "data", seconds=SECONDS, n_songs=N_SONGS, n_scenes_per_song=n_scenes, music=False
     )
     add_listeners(data, N_LISTENERS)
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        config = as_config(compose("config", keys))
+    config = as_config(compose_config("config", keys))
     logging.disable(logging.WARNING)
     with mock.patch(f"{BASELINE}.enhance.overlap_stages", write_signals):
         enhance(config)

@@ -33,7 +33,12 @@ from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import as_config
 from recipes.cad_icassp_2024.runs.run import Run
-from recipes.cad_icassp_2024.runs.scores import DETAIL_COLUMNS, PAIR_COLUMNS, SCORE_COLUMNS
+from recipes.cad_icassp_2024.runs.scores import (
+    DETAIL_COLUMNS,
+    PAIR_COLUMNS,
+    SCORE_COLUMNS,
+    read_scores,
+)
 from tests.recipes.tiny_dataset import make_tiny_dataset
 
 BASELINE = "recipes.cad_icassp_2024.baseline"
@@ -43,7 +48,10 @@ SECONDS = 0.2
 
 
 def fill(folder: Path, n_pairs: int) -> list[str]:
-    """Make the data set and an experiment folder with results of all pairs; return its keys."""
+    """Make the data set and an experiment folder with results of all pairs; return its keys.
+
+    There are `N_LISTENERS` times `N_SONGS` pairs, or a multiple of that.
+    """
     keys = [f"path.root={folder / 'data'}", f"path.exp_folder={folder / 'exp'}", "separator=hpss"]
     if (folder / "exp" / "scores.csv").exists():
         return keys
@@ -109,13 +117,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        keys = fill((arguments.folder or Path(name)).absolute(), arguments.pairs)
+        folder = (arguments.folder or Path(name)).absolute()
+        keys = fill(folder, arguments.pairs)
+        n_pairs = len(read_scores(folder / "exp" / "scores.csv"))
         rows = [
             {"script": f"{script}.py", "seconds": f"{time_script(script, keys):.1f}"}
             for script in ("enhance", "evaluate")
             for _ in range(2)
         ]
-    print(f"{arguments.pairs:,} pairs that are done; {measure.machine()}\n")
+    print(f"{n_pairs:,} pairs that are done; {measure.machine()}\n")
     measure.print_table(rows)
 
 

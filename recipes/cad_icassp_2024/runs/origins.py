@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from recipes.cad_icassp_2024.runs.records import Records, Result
+from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
 from recipes.cad_icassp_2024.runs.scores import Row, row_key
 
@@ -20,15 +20,15 @@ def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
 
     Rows without any record, as other versions wrote them, may be counted with their like.
     """
-    outputs = {row_name(row_key(row)): row_digest(row) for row in rows}
-    comparison = records.compare(Result(name, output, {}) for name, output in outputs.items())
-    n_unknown = len(comparison.unknown)
+    names = [row_name(row_key(row)) for row in rows]
+    outputs = dict(zip(names, map(row_digest, rows), strict=True))
+    n_unknown = sum(not records.made_from(*output) for output in outputs.items())
     if n_unknown == len(rows):
         return []
     problems = records.mixtures(outputs, ["settings"], "scores")
-    for name, column in SHARED_WITHIN.items():
-        groups = {row_name(row_key(row)): row[column] for row in rows}
-        problems += records.mixtures(outputs, [name], "scores", groups)
+    for dependency, column in SHARED_WITHIN.items():
+        groups = dict(zip(names, (row[column] for row in rows), strict=True))
+        problems += records.mixtures(outputs, [dependency], "scores", groups)
     if n_unknown:
         problems.append(
             f"{n_unknown} of {len(rows)} scores have no record of what they were made from: copy "

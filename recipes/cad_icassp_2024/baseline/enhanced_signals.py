@@ -19,12 +19,12 @@ from clarity.utils.flac_encoder import (
 )
 from clarity.utils.signal_processing import resample_blocks
 from recipes.cad_icassp_2024.data.dataset import Dataset
-from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
-from recipes.cad_icassp_2024.runs.run import Run, shortened
+from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.settings import MadeFrom
 
 log = logging.getLogger(__name__)

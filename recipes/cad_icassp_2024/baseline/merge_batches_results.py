@@ -16,7 +16,7 @@ import hydra
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.dataset import Dataset
-from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
@@ -25,7 +25,6 @@ from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.origins import mixture_problems
 from recipes.cad_icassp_2024.runs.records import Records
-from recipes.cad_icassp_2024.runs.run import shortened
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hydra.errors import CompactHydraException
@@ -53,3 +54,10 @@ class Problems:
             noun = "Problem" if len(lines) == 1 else "Problems"
             listed = "\n".join(f"  {line}" for line in lines)
             raise RecipeError(f"{noun} with {where}:\n{listed}")
+
+
+def shortened(lines: Sequence[str]) -> str:
+    """Join lines below a heading: twenty of them, and how many more there are."""
+    more = len(lines) - MAX_LINES_PER_KIND
+    shown = [*lines[:MAX_LINES_PER_KIND], *([f"... and {more} more"] if more > 0 else [])]
+    return "".join(f"\n  {line}" for line in shown)

@@ -14,7 +14,7 @@ from clarity import __version__
 from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, song_problems
 from recipes.cad_icassp_2024.data.consistency import note_equal_folders
 from recipes.cad_icassp_2024.data.content import Contents, digest_of
-from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, Problems, RecipeError
+from recipes.cad_icassp_2024.data.errors import Problems, RecipeError, shortened
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
 from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, find_on_disk
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, mixture_id
@@ -230,11 +230,10 @@ def _current_songs(
         for name, path in song.results.items()
     )
     if comparison.unknown:
-        listed = "\n  ".join(comparison.unknown[:MAX_LINES_PER_KIND])
         raise RecipeError(
             f"{len(comparison.unknown)} files in {config.path.output_music_dir} have no record of "
             "what they were made from, or were changed since: move them away, or give "
-            f"overwrite=true to make all music again:\n  {listed}"
+            f"overwrite=true to make all music again:{shortened(comparison.unknown)}"
         )
     for line in comparison.changes("files of music at the microphones"):
         logger.warning("%s: made again", line)

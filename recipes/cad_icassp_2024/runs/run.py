@@ -13,7 +13,7 @@ import numba
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.dataset import Dataset
-from recipes.cad_icassp_2024.data.errors import MAX_LINES_PER_KIND, RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError, as_config
@@ -197,10 +197,3 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
         Failures(step, settings.on_error, experiment.failures_file(batch)) as failures,
     ):
         yield Run(step, settings, dataset, batch, pairs, experiment, failures, records)
-
-
-def shortened(lines: Sequence[str]) -> str:
-    """Join lines below a heading: twenty of them, and how many more there are."""
-    more = len(lines) - MAX_LINES_PER_KIND
-    shown = [*lines[:MAX_LINES_PER_KIND], *([f"... and {more} more"] if more > 0 else [])]
-    return "".join(f"\n  {line}" for line in shown)

@@ -26,7 +26,7 @@ from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.baseline.evaluate import PRESENTATION_LEVEL_DB_SPL, Scorer
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.baseline.reference import References
-from recipes.cad_icassp_2024.baseline.separators import build_separator
+from recipes.cad_icassp_2024.baseline.separators import build_separator, search_path_overrides
 from recipes.cad_icassp_2024.baseline.training import CropReader, training_losses
 from recipes.cad_icassp_2024.baseline.validation import Validator
 from recipes.cad_icassp_2024.data.dataset import Dataset
@@ -156,28 +156,24 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
         Training(config, separator, crops, _validator(run, config), folder).run()
         log.info(
             "validation score %.4f at the start, %.4f in epoch %d, the best: %s\n"
-            "python enhance.py %s separator.checkpoint=%s takes it",
+            "python enhance.py %s takes it",
             *(mean_score(folder.rows[0]), mean_score(folder.best_row), folder.best_row["epoch"]),
-            *(folder.best_file, _separator_arguments(config), folder.best_file),
+            folder.best_file,
+            shlex.join([*_separator_arguments(config), f"separator.checkpoint={folder.best_file}"]),
         )
 
 
-def _separator_arguments(config: FinetuneConfig) -> str:
+def _separator_arguments(config: FinetuneConfig) -> list[str]:
     """Arguments that choose the separator as this run's did; its weights aside."""
     if not HydraConfig.initialized():
-        return f"separator={config.separator.model}"
-    hydra_config = HydraConfig.get()
-    given = [
-        *(text for text in hydra_config.overrides.hydra if text.startswith("hydra.searchpath")),
-        f"separator={hydra_config.runtime.choices['separator']}",
-        *(
-            text
-            for text in hydra_config.overrides.task
-            if text.lstrip("+~").startswith("separator.")
-            and not text.lstrip("+").startswith("separator.checkpoint=")
-        ),
+        return [f"separator={config.separator.model}"]
+    given = HydraConfig.get()
+    own = [text for text in given.overrides.task if text.lstrip("+~").startswith("separator.")]
+    return [
+        *search_path_overrides(),
+        f"separator={given.runtime.choices['separator']}",
+        *(text for text in own if not text.lstrip("+").startswith("separator.checkpoint=")),
     ]
-    return shlex.join(given)
 
 
 def _trainable(separator: object, config: FinetuneConfig) -> SegmentedSeparator:

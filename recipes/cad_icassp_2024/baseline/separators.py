@@ -98,13 +98,16 @@ def _build_ensemble(settings: SeparatorConfig) -> BuiltSeparator:
     return BuiltSeparator(ensemble, fingerprint(ensemble, arguments))
 
 
+def search_path_overrides() -> list[str]:
+    """Return the overrides of this run that say where Hydra looks for configurations."""
+    given = HydraConfig.get().overrides.hydra if HydraConfig.initialized() else []
+    return [override for override in given if override.startswith("hydra.searchpath")]
+
+
 def _member_settings(name: str, ensemble: SeparatorConfig) -> SeparatorConfig:
     """Compose the configuration of a member; where and how fast it works is as for the ensemble."""
-    given = HydraConfig.get().overrides.hydra if HydraConfig.initialized() else []
-    search_path = [override for override in given if override.startswith("hydra.searchpath")]
-    overrides = [f"separator={name}", *search_path]
     try:
-        composed = compose_config("config", overrides)
+        composed = compose_config("config", [f"separator={name}", *search_path_overrides()])
     except HydraException as error:
         raise RecipeError(f"separator.members: {name!r} has no configuration: {error}") from error
     settings: Any = OmegaConf.to_object(composed.separator)

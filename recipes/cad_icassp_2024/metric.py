@@ -1,6 +1,9 @@
 """The metric: what is computed for an ear, and what files and report call it.
 
-To score with another metric, change this module; nothing else knows which metric it is.
+To score with another metric, change this module: evaluate.py, the files of scores and the report
+have what they know of it from here. The key ``HAAQI_sample_rate`` keeps its name, and the loss of
+fine-tuning is HAAQI. Scores that are there already are not made again for changed code; take a new
+``path.exp_folder``, or ``overwrite=true``.
 """
 
 from __future__ import annotations

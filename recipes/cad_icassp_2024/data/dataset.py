@@ -26,11 +26,7 @@ from recipes.cad_icassp_2024.data.content import Contents
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import Table, read_table
 from recipes.cad_icassp_2024.data.paths import DataPaths
-from recipes.cad_icassp_2024.data.scenes import (
-    Pair,
-    Scene,
-    mixture_id,
-)
+from recipes.cad_icassp_2024.data.scenes import Pair, Scene, mixture_id
 from recipes.cad_icassp_2024.data.schema import (
     GainSet,
     HeadPosition,

@@ -17,8 +17,9 @@ from clarity.evaluator.haaqi import HaaqiResult
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
-from recipes.cad_icassp_2024.data.dataset import DataPaths, Dataset
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.reporting.results import load_results
 from recipes.cad_icassp_2024.runs.failures import Failures
 from recipes.cad_icassp_2024.runs.job import job

@@ -290,6 +290,16 @@ def lines(axes):
     return {line.get_label(): line.get_xydata() for line in axes.get_lines()}
 
 
+def test_plots_show_all_scores_that_haaqi_gives(results):
+    """From 0 to 1, and marks at either end are whole."""
+    (axes,) = plots.distribution(results).draw(PAPER).axes
+    assert axes.get_xlim() == (0, 1)
+    for plot in (plots.severity, plots.pure_tone, plots.gain, plots.left_right):
+        for axes in plot(results).draw(PAPER).axes:
+            assert axes.get_ylim() == pytest.approx((-0.02, 1.02), abs=1e-12)
+    assert axes.get_xlim() == pytest.approx((-0.02, 1.02), abs=1e-12)
+
+
 def test_severity_plot_shows_means_of_ears(results):
     (axes,) = plots.severity(results).draw(PAPER).axes
     ears = results.ears()

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from recipes.cad_icassp_2024.data.content import Contents
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.generate_dataset import at_mic_songs, generate_at_mic_musdb18
 from recipes.cad_icassp_2024.generate_dataset.config import generate_config
 from recipes.cad_icassp_2024.generate_dataset.generate_at_mic_musdb18 import run
+from recipes.cad_icassp_2024.runs.records import Records
 from tests.conftest import ROOT
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset, read, write
 
@@ -84,6 +86,18 @@ CHANGES: dict[str, tuple[Callable[[TinyDataset], None], str]] = {
     "HRTF": (other_hrtf, "HRTFs that have"),
     "source": (other_source, "music that has"),
 }
+
+
+def test_the_record_of_a_file_has_its_rate(data: TinyDataset) -> None:
+    folder = data.root / "audio" / "at_mic_music"
+    songs = at_mic_songs.plan_songs(generate_config(data.root), Contents())
+    with Records(folder / "records") as records:
+        for song in songs:
+            for name, path in song.results.items():
+                (made_from,) = records.made_from(
+                    song.result_name(name), records.contents.digest(path)
+                )
+                assert made_from["sampling rate"] == f"{soundfile.info(path).samplerate} Hz"
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -105,8 +105,8 @@ def cancel_in_the_middle(
         return path.exists() and path.read_bytes().count(b"\n") > 1
 
     assert wait_until(at_work, running)
-    lock = (exp / "locks" / f"{script}_2-{N_BATCHES}.lock").read_text()
-    pid = int(re.match(r"process (\d+) on", lock)[1])
+    holder = (exp / "locks" / f"{script}_2-{N_BATCHES}.holder").read_text()
+    pid = int(re.match(r"process (\d+) on", holder)[1])
     assert not halted_and_gone(pid)
     jobs = cluster.ask("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
     (job,) = [job for job in jobs if job.endswith("_1")]

@@ -126,11 +126,20 @@ def test_what_is_never_imported(where: str, banned: set[str]) -> None:
     assert not wrong
 
 
-def test_the_ear_model_needs_neither_compiler_nor_torch() -> None:
-    script = (
-        "import sys, clarity.evaluator.ear_model\n"
-        "print([name for name in ('numba', 'torch', 'hydra') if name in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("module", "not_loaded"),
+    [
+        ("clarity.evaluator.ear_model", ["numba", "torch", "hydra"]),
+        ("clarity.evaluator.haaqi.__main__", ["torch", "hydra", "pandas", "matplotlib"]),
+        *(
+            (f"recipes.cad_icassp_2024.baseline.{script}", ["torch"])
+            for script in ("evaluate", "merge_batches_results", "report")
+        ),
+    ],
+)
+def test_what_a_module_does_not_load(module: str, not_loaded: list[str]) -> None:
+    """torch alone takes a second and half a gigabyte."""
+    script = f"import sys, {module}; print([n for n in {not_loaded} if n in sys.modules])"
     run = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
     )

@@ -7,34 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from clarity.enhancer.compressor import Compressor
 from clarity.separation.base import Mixture
-from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.audiogram import Audiogram, Listener
 from clarity.utils.file_io import read_signal
 from clarity.utils.flac_encoder import save_flac_signal
 from clarity.utils.loudness import integrated_loudness
-from clarity.utils.source_separation_support import get_device, separate_sources
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid, Prescription
 from recipes.cad_icassp_2024.baseline.remix import MissingGainError, from_db, remix
 from recipes.cad_icassp_2024.data.scenes import set_song_seed
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "apply_gains",
     "apply_ha",
     "decompose_signal",
-    "get_device",
     "level_normalisation",
     "load_reference_stems",
     "make_scene_listener_list",
     "process_remix_for_listener",
     "remix_stems",
     "save_flac_signal",
-    "separate_sources",
     "set_song_seed",
 ]
 
@@ -75,6 +74,9 @@ def decompose_signal(
     -------
     dict of str to ndarray, shape (samples, 2)
     """
+    # Imported here, so that evaluate.py, which separates nothing, does not load torch.
+    from clarity.separation.segmented import SegmentedSeparator  # noqa: PLC0415
+
     del listener
     was_training = model.training
     try:

@@ -19,6 +19,7 @@ from clarity.separation.base import VDBO, Mixture, Separator
 from clarity.utils.flac_encoder import Clipping
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
+from clarity.utils.source_separation_support import get_device, separate_sources
 from recipes.cad_icassp_2024.baseline.enhanced_signals import (
     clipping_text,
     pending_pairs,
@@ -34,12 +35,10 @@ from recipes.cad_icassp_2024.pyclarity import (
     apply_gains,
     apply_ha,
     decompose_signal,
-    get_device,
     make_scene_listener_list,
     process_remix_for_listener,
     remix_stems,
     save_flac_signal,
-    separate_sources,
 )
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config

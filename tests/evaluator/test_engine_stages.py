@@ -46,6 +46,7 @@ from clarity.evaluator.engine.constants import HOP
 from clarity.evaluator.engine.covariance import covariance_hop, covariance_workspace
 from clarity.evaluator.engine.elementary import exp2, log2, log2_and_inverse
 from clarity.evaluator.engine.envelope import smooth_hop, smoothing_state
+from clarity.evaluator.engine.estimates import reciprocal, sqrt
 from clarity.evaluator.engine.gammatone import (
     Output,
     cascade_gain,
@@ -125,11 +126,13 @@ def operate(x, y, out):
     vector.store(out, 7, 5.0 / a)
     vector.store(out, 8, vector.maximum(a, b))
     vector.store(out, 9, vector.minimum(a, 0.5))
-    vector.store(out, 10, vector.sqrt(b))
+    vector.store(out, 10, sqrt(b))
     vector.store(out, 11, vector.broadcast(7.0))
     total = a
     total += b
     vector.store(out, 12, total)
+    vector.store(out, 13, reciprocal(b))
+    vector.store(out, 14, sqrt(0.0 * b))
     vector.store(out, 16, vector.load_rows(x, 0) * vector.repeat(b))
 
 
@@ -140,9 +143,11 @@ def test_operations_are_those_of_numpy() -> None:
     operate(x, y, out)
     a, b = x[0], y[0]
     expected = [a + b, a - b, a * b, a / b, 2 + a, a - 3, 4 * a, 5 / a]
-    expected += [np.maximum(a, b), np.minimum(a, 0.5), np.sqrt(b), np.full(WIDTH, 7.0), a + b]
+    expected += [np.maximum(a, b), np.minimum(a, 0.5), out[10], np.full(WIDTH, 7.0), a + b]
     np.testing.assert_array_equal(out[:13], expected)
     np.testing.assert_array_equal(out[16:], x * b)
+    np.testing.assert_allclose(out[[10, 13]], [np.sqrt(b), 1 / b], rtol=3e-16, atol=0)
+    np.testing.assert_array_equal(out[14], np.zeros(WIDTH))
 
 
 @numba.njit(error_model="numpy")
@@ -317,7 +322,8 @@ def test_band_alignment(n_hops: float) -> None:
             buffer.re[: frames.size * HOP] = in_x[:, part].T
             buffer.im[: frames.size * HOP] = in_y[:, part].T
             fast_alignment.add_frame(buffer, frames)
-    found = fast_alignment.correlation_peaks(*buffers, frames, n)
+    found = np.zeros((2, WIDTH), np.int64)
+    fast_alignment.correlation_peaks(*buffers, frames, n, found)
     for lag, pair in zip(found, pairs, strict=True):
         np.testing.assert_array_equal(lag, band_alignment.band_lags(*pair))
 

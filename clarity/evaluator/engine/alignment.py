@@ -54,16 +54,17 @@ def _half_correlation(
     scale = 2.0 ** np.rint(0.5 * np.log2(energies[0] / energies[1]))
     _pack(reference, processed, reference.mean(), processed.mean(), scale, flat)
     angle = np.pi / m if negacyclic else 0.0
-    _modulate(flat, -angle)
+    fine = np.zeros(_MODULATION_BLOCK, np.complex128)
+    _modulate(flat, -angle, fine)
     z = fft.fft(z, axis=0, overwrite_x=True, workers=n_threads)
-    _modulate_rows(z, -2.0 * np.pi / m)
+    _modulate_rows(z, -2.0 * np.pi / m, fine)
     z = fft.fft(z, axis=1, overwrite_x=True, workers=n_threads)
     _cross_spectrum(z, 1 if negacyclic else 0)
     z = fft.ifft(z, axis=1, overwrite_x=True, workers=n_threads)
-    _modulate_rows(z, 2.0 * np.pi / m)
+    _modulate_rows(z, 2.0 * np.pi / m, fine)
     z = fft.ifft(z, axis=0, overwrite_x=True, workers=n_threads)
     flat = z.reshape(-1)
-    _modulate(flat, angle)
+    _modulate(flat, angle, fine)
     return flat
 
 
@@ -82,11 +83,12 @@ def _pack(
 
 
 @kernel
-def _modulate(z: NDArray[np.complex128], angle: float) -> None:
+def _modulate(z: NDArray[np.complex128], angle: float, fine: NDArray[np.complex128]) -> None:
     """Multiply by exp(j angle n), in place; each angle is the sum of a coarse and a fine one."""
     if angle == 0.0:
         return
-    fine = np.exp(1j * angle * np.arange(_MODULATION_BLOCK))
+    for i in range(fine.size):
+        fine[i] = np.exp(1j * angle * i)
     for first in range(0, z.size, _MODULATION_BLOCK):
         coarse = np.exp(1j * angle * first)
         block = z[first : first + _MODULATION_BLOCK]
@@ -95,10 +97,10 @@ def _modulate(z: NDArray[np.complex128], angle: float) -> None:
 
 
 @kernel
-def _modulate_rows(z: NDArray[np.complex128], angle: float) -> None:
+def _modulate_rows(z: NDArray[np.complex128], angle: float, fine: NDArray[np.complex128]) -> None:
     """Multiply row i, column j by exp(j angle i j), in place."""
     for row in range(z.shape[0]):
-        _modulate(z[row], angle * row)
+        _modulate(z[row], angle * row, fine)
 
 
 @kernel

@@ -149,8 +149,12 @@ def _add_cross_spectrum(
 
 @kernel
 def correlation_peaks(
-    envelope: FrameBuffers, motion: FrameBuffers, frames: Frames, n_samples: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    envelope: FrameBuffers,
+    motion: FrameBuffers,
+    frames: Frames,
+    n_samples: int,
+    lags: NDArray[np.int64],
+) -> None:
     """Lags of the largest correlation.
 
     Parameters
@@ -161,11 +165,9 @@ def correlation_peaks(
         How the signals were cut.
     n_samples : int
         Length of the signals; shorter than `MAX_LAG`, it bounds the lags.
-
-    Returns
-    -------
-    envelope_lag, motion_lag : ndarray, shape (WIDTH,)
-        D that maximises sum r[n] p[n + D], -L <= D < L; of equal maxima the last.
+    lags : ndarray of int64, shape (2, WIDTH)
+        Receives, of envelopes and motions, the D that maximises sum r[n] p[n + D], -L <= D < L; of
+        equal maxima the last.
     """
     # The inverse of W is the forward transform, read backwards. Both correlations are real, so one
     # transform of W_envelope + j W_motion gives them as its real and imaginary parts.
@@ -181,22 +183,21 @@ def correlation_peaks(
         store(re, i, e_re - m_im)
         store(im, i, e_im + m_re)
     forward(re, im, frames.transform.twiddles)
-    return _peaks(re, row_of_bin, n_samples), _peaks(im, row_of_bin, n_samples)
+    for band in range(WIDTH):
+        lags[0, band] = _peak_lag(re, band, row_of_bin, n_samples)
+        lags[1, band] = _peak_lag(im, band, row_of_bin, n_samples)
 
 
 @kernel
-def _peaks(
-    correlation: NDArray[np.float64], row_of_bin: NDArray[np.int64], n_samples: int
-) -> NDArray[np.int64]:
-    """Lag of the maximum of each band of a correlation that `forward` left read backwards."""
+def _peak_lag(
+    correlation: NDArray[np.float64], band: int, row_of_bin: NDArray[np.int64], n_samples: int
+) -> int:
+    """Lag of the maximum of a band of a correlation that `forward` left read backwards."""
     last = min(MAX_LAG, n_samples) - 1
     first = -MAX_LAG if n_samples > MAX_LAG else -last
-    peak_lag = np.full(WIDTH, last)
-    highest = np.full(WIDTH, -np.inf)
+    peak_lag, highest = last, -np.inf
     for lag in range(first, last + 1):
-        row = row_of_bin[-lag % row_of_bin.size]
-        for band in range(WIDTH):
-            if correlation[row, band] >= highest[band]:
-                highest[band] = correlation[row, band]
-                peak_lag[band] = lag
+        value = correlation[row_of_bin[-lag % row_of_bin.size], band]
+        if value >= highest:
+            peak_lag, highest = lag, value
     return peak_lag

@@ -175,7 +175,8 @@ def find_delays(
     frames: Frames,
     workspace: Workspace,
     energy: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    lags: NDArray[np.int64],
+) -> None:
     """Delay between the compressed signals.
 
     Parameters
@@ -190,11 +191,8 @@ def find_delays(
         Scratch.
     energy : ndarray, shape (2, WIDTH)
         See `gammatone.main_block`.
-
-    Returns
-    -------
-    envelope_lag, motion_lag : ndarray, shape (WIDTH,)
-        See `band_alignment.correlation_peaks`.
+    lags : ndarray of int64, shape (2, WIDTH)
+        Receives the delays of envelopes and motions, see `band_alignment.correlation_peaks`.
     """
     envelope, motion = workspace.envelope, workspace.motion
     for buffers in (envelope, motion):
@@ -210,7 +208,7 @@ def find_delays(
             compressed_hop(state, cochlea, workspace.gains, at, (reference, processed), energy)
         add_frame(envelope, frames)
         add_frame(motion, frames)
-    return correlation_peaks(envelope, motion, frames, cochlea.x.size)
+    correlation_peaks(envelope, motion, frames, cochlea.x.size, lags)
 
 
 @kernel

@@ -129,7 +129,8 @@ class CochlearComparison:
                 workspace = new_workspace(n, frames)
             cochlea = self._cochlea(signals, banks, bands)
             state, energy = first_state(), aligned_zeros(2, WIDTH)
-            lags = find_delays(state, cochlea, frames, workspace, energy)
+            lags = np.zeros((2, WIDTH), np.int64)
+            find_delays(state, cochlea, frames, workspace, energy, lags)
             energies[:, bands] = energy
             parameters = self._parameters(lags, banks[1].scale[bands], bands, delay[bands])
             states = noise.result()  # was started first, so it cannot wait for this thread
@@ -209,7 +210,7 @@ class CochlearComparison:
 
     def _parameters(
         self,
-        lags: tuple[NDArray[np.int64], NDArray[np.int64]],
+        lags: NDArray[np.int64],
         scale: NDArray[np.float64],
         bands: slice,
         delay: NDArray[np.int64],

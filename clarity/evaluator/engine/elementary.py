@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from clarity.evaluator.engine.estimates import reciprocal
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.vector import Vector, power_of_two, split
 
@@ -36,7 +37,7 @@ def log2(x: Vector) -> Vector:
     With x = 2^k m and s = (m - 1)/(m + 1), log2 x = k + 2 atanh(s) / ln 2.
     """
     exponent, mantissa = split(x)
-    s = (mantissa - 1.0) / (mantissa + 1.0)
+    s = (mantissa - 1.0) * reciprocal(mantissa + 1.0)
     return s * _atanh_series(s * s) + exponent
 
 
@@ -44,7 +45,7 @@ def log2(x: Vector) -> Vector:
 def log2_and_inverse(x: Vector) -> tuple[Vector, Vector]:
     """Logarithm to base 2 and inverse of positive normal numbers, which share one division."""
     exponent, mantissa = split(x)
-    inverse = 1.0 / ((mantissa + 1.0) * x)
+    inverse = reciprocal((mantissa + 1.0) * x)
     s = (mantissa - 1.0) * x * inverse
     return s * _atanh_series(s * s) + exponent, (mantissa + 1.0) * inverse
 

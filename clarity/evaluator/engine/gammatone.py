@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.gammatone import GammatoneFilters, phase_per_sample
+from clarity.evaluator.engine.estimates import sqrt
 from clarity.evaluator.engine.jit import kernel
-from clarity.evaluator.engine.vector import WIDTH, Vector, aligned_zeros, load, sqrt, store
+from clarity.evaluator.engine.vector import WIDTH, Vector, aligned_zeros, load, store
 
 _OUTPUT_SCALE = 4.0
 """Factor that `_low_pass` leaves out."""
@@ -198,7 +199,6 @@ def main_block(
         power = re * re + im * im
         energy_x += power
         factor = load(gain_x, n)
-        # The processor takes square roots aside, while the filters run on.
         store(out_x.envelope, n, factor * sqrt(power))
         store(out_x.motion, n, factor * (re * cosine + im * sine))
         re, y_re = _low_pass(b, y[n] * cosine, y_re)

@@ -36,9 +36,11 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     # Without forceinline, a kernel that another one calls exists twice, optimised differently, and
     # which of the two runs depends on whether it was compiled or read from disk: scores would
     # differ in their last digits.
-    return numba.njit(cache=True, nogil=True, forceinline=True, error_model="numpy", **options)(
-        function
-    )
+    # Without numba's runtime (nrt), kernels allocate no memory and count no references. Counting
+    # takes a kernel that is given thirty arrays as long as hundreds of samples, and threads that
+    # count references of the same array wait for one another.
+    options |= {"error_model": "numpy", "forceinline": True, "_nrt": False}
+    return numba.njit(cache=True, nogil=True, **options)(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -28,7 +28,7 @@ import itertools
 import math
 import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import llvmlite.binding as llvm
@@ -36,7 +36,6 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.core.cgutils import get_or_insert_function
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
@@ -45,7 +44,7 @@ from numpy.typing import NDArray
 Vector: TypeAlias = Any
 """A vector inside a kernel. Knows + - * / with another vector or with a number."""
 
-_DOUBLE, _INT = ir.DoubleType(), ir.IntType(64)
+DOUBLE, INT = ir.DoubleType(), ir.IntType(64)
 _CACHE_LINE_BYTES, _PAGE_BYTES = 64, 4096
 
 
@@ -61,6 +60,9 @@ def _has_wide_registers() -> bool:
 
 WIDTH = int(os.environ.get("HAAQI_VECTOR_WIDTH") or (8 if _has_wide_registers() else 4))
 """Bands that a kernel handles at a time; the environment variable lets tests choose 4 or 8."""
+
+HAS_AVX512 = WIDTH == 8 and _has_wide_registers()
+"""Whether a row is what one instruction of AVX-512 handles."""
 
 N_ROWS = 4
 """Rows in a vector of `load_rows`."""
@@ -106,7 +108,16 @@ class _VectorModel(models.PrimitiveModel):
     """A value of `VectorType` is a vector of LLVM."""
 
     def __init__(self, manager: Any, vector: VectorType) -> None:
-        super().__init__(manager, vector, ir.VectorType(_DOUBLE, vector.width))
+        super().__init__(manager, vector, ir.VectorType(DOUBLE, vector.width))
+
+
+def pick(
+    builder: ir.IRBuilder, a: ir.Value, places: Iterable[int], b: ir.Value | None = None
+) -> ir.Value:
+    """Make a vector of places of `a`, and of `b`, whose places are counted on from those of `a`."""
+    chosen = list(places)
+    places_type = ir.VectorType(ir.IntType(32), len(chosen))
+    return builder.shuffle_vector(a, a if b is None else b, ir.Constant(places_type, chosen))
 
 
 def _lowered(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
@@ -114,10 +125,7 @@ def _lowered(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
     if not isinstance(value.type, ir.VectorType):
         one = ir.Constant(ir.VectorType(value.type, 1), ir.Undefined)
         value = builder.insert_element(one, value, ir.Constant(ir.IntType(32), 0))
-    places = [place % value.type.count for place in range(width)]
-    return builder.shuffle_vector(
-        value, value, ir.Constant(ir.VectorType(ir.IntType(32), width), places)
-    )
+    return pick(builder, value, (place % value.type.count for place in range(width)))
 
 
 def _result(*args: types.Type) -> VectorType | None:
@@ -156,17 +164,17 @@ _define_operator(operator.truediv, "fdiv")
 def _row_pointer(context: Any, builder: ir.IRBuilder, sig: Any, args: Any, width: int) -> ir.Value:
     """Address of row args[1] of the array args[0]."""
     array = context.make_array(sig.args[0])(context, builder, args[0])
-    first = builder.gep(array.data, [builder.mul(args[1], ir.Constant(_INT, WIDTH))])
-    return builder.bitcast(first, ir.VectorType(_DOUBLE, width).as_pointer())
+    first = builder.gep(array.data, [builder.mul(args[1], INT(WIDTH))])
+    return builder.bitcast(first, ir.VectorType(DOUBLE, width).as_pointer())
 
 
-def _operation(function: Callable[..., Any]) -> Any:
+def operation(function: Callable[..., Any]) -> Any:
     """Make a function that gives types and lowering of an operation the operation in kernels."""
     return intrinsic(function)
 
 
 def _define_load(vector: VectorType) -> Any:
-    @_operation
+    @operation
     def load(typing: Any, array: Any, row: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             pointer = _row_pointer(context, builder, sig, args, vector.width)
@@ -184,7 +192,7 @@ load_rows = _define_load(ROWS)
 """load_rows(array, row): `N_ROWS` rows from `row` on, as one vector."""
 
 
-@_operation
+@operation
 def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
     """Write a row, or `N_ROWS` rows, of an aligned array that counts as (rows, WIDTH)."""
 
@@ -197,7 +205,7 @@ def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
 
 
 def _define_repeat(vector: VectorType) -> Any:
-    @_operation
+    @operation
     def repeat(typing: Any, value: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             return _lowered(builder, args[0], vector.width)
@@ -214,20 +222,8 @@ repeat = _define_repeat(ROWS)
 """repeat(vector): the same row `N_ROWS` times."""
 
 
-@_operation
-def sqrt(typing: Any, x: Any) -> Any:
-    """Square root in every place."""
-
-    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        function_type = ir.FunctionType(args[0].type, [args[0].type])
-        name = f"llvm.sqrt.v{args[0].type.count}f64"
-        return builder.call(get_or_insert_function(builder.module, function_type, name), args)
-
-    return x(x), lower
-
-
 def _define_choice(comparison: str) -> Any:
-    @_operation
+    @operation
     def choose(typing: Any, x: Any, y: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             a, b = (_lowered(builder, arg, x.width) for arg in args)
@@ -246,14 +242,14 @@ minimum = _define_choice("<")
 
 
 def _integers(vector: VectorType, value: int) -> ir.Constant:
-    return ir.Constant(ir.VectorType(_INT, vector.width), [value] * vector.width)
+    return ir.Constant(ir.VectorType(INT, vector.width), [value] * vector.width)
 
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _EXPONENT_OF_ONE, _MANTISSA_BITS = 1023, 52
 
 
-@_operation
+@operation
 def split(typing: Any, x: Any) -> Any:
     """Exponents k and mantissas m of positive normal 2^k m, sqrt(1/2) <= m < sqrt(2)."""
 
@@ -274,12 +270,12 @@ def split(typing: Any, x: Any) -> Any:
     return types.UniTuple(x, 2)(x), lower
 
 
-@_operation
+@operation
 def power_of_two(typing: Any, k: Any) -> Any:
     """2^k of integers k that were rounded by adding 1.5 * 2^52, which puts them into low bits."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        bits = builder.bitcast(args[0], ir.VectorType(_INT, k.width))
+        bits = builder.bitcast(args[0], ir.VectorType(INT, k.width))
         biased = builder.add(bits, _integers(k, _EXPONENT_OF_ONE))
         return builder.bitcast(builder.shl(biased, _integers(k, _MANTISSA_BITS)), args[0].type)
 

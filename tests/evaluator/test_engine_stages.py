@@ -37,6 +37,7 @@ from clarity.evaluator.engine import (
     band_alignment as fast_alignment,
     bands as fast_bands,
     noise as fast_noise,
+    rings,
     vector,
 )
 from clarity.evaluator.engine.adaptation import adapt_block, sensation_level_block
@@ -354,26 +355,30 @@ def test_group_delay_and_shift() -> None:
     n = 12 * HOP
     x = np.random.RandomState(4).standard_normal((WIDTH, n))
     delay, lag = np.arange(WIDTH) * 50, np.arange(WIDTH) * 30 - 60
-    shift = np.stack((-delay, lag - delay))
+    lags = np.stack((np.zeros((2, WIDTH), int), np.stack((lag, lag))))
     parameters = fast_bands.BandParameters(
-        aligned_zeros(1, WIDTH), shift, shift, np.ones((2, WIDTH)), delay, 2.5, 0.0
+        aligned_zeros(1, WIDTH), lags, lags - delay, np.ones((2, WIDTH)), delay, 2.5, 0.0
     )
     ring = fast_bands.new_rings(parameters)[1].envelope
-    n_ring_hops, ahead = ring.shape[0] // HOP, parameters.hops_ahead()
     aligned_x = np.stack([np.pad(z, 500)[500 + d :][:n] for z, d in zip(x, lag, strict=True)])
     expected = group_delay.compensate_group_delay(aligned_x, delay)
     ours, out = np.zeros((WIDTH, n)), aligned_zeros(HOP, WIDTH)
-    for hop in range(-ahead, 12):
-        newest = slice((hop + ahead) * HOP, (hop + ahead + 1) * HOP)
-        slot = (hop + ahead) % n_ring_hops * HOP
-        ring[slot : slot + HOP] = 0.0
-        piece = x[:, newest].T
-        ring[slot : slot + piece.shape[0]] = piece
+    for ahead in range(12 + parameters.hops_ahead()):
+        first = rings.row_of_hop(ring, ahead)
+        piece = x[:, ahead * HOP : (ahead + 1) * HOP].T
+        ring[first : first + HOP] = 0.0
+        ring[first : first + piece.shape[0]] = piece
+        rings.finish_hop(ring, ahead, lag)
+        hop = ahead - parameters.hops_ahead()
         if hop >= 0:
-            scale = parameters.scale[1]
-            fast_bands._shifted_hop(ring, hop, shift[1], parameters, scale, out)
-            ours[:, hop * HOP : (hop + 1) * HOP] = out.T
+            take(ring, hop, lag - delay, out)
+            ours[:, hop * HOP : (hop + 1) * HOP] = 0.5 * out.T
     np.testing.assert_array_equal(ours, expected)
+
+
+@numba.njit(error_model="numpy")
+def take(ring, hop, shift, out):
+    rings.take_hop(ring, hop, shift, vector.broadcast(2.0), np.zeros(WIDTH, np.int64), out)
 
 
 @pytest.mark.parametrize("kind", ["music", "click", "tones"])

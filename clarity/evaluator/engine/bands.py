@@ -43,6 +43,13 @@ from clarity.evaluator.engine.envelope import smooth_hop, smoothing_state
 from clarity.evaluator.engine.gammatone import Output
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.noise import Streams, draw_normals
+from clarity.evaluator.engine.rings import (
+    finish_hop,
+    gather,
+    new_ring,
+    row_of_hop,
+    take_hop,
+)
 from clarity.evaluator.engine.vector import WIDTH, aligned_zeros, load, store
 
 
@@ -61,8 +68,10 @@ class Workspace(NamedTuple):
         Firing rates of a hop.
     motions : ndarray, shape (2, SEGMENT, WIDTH)
         Motions of the hop before and of a hop.
-    noise : ndarray, shape (HOP, WIDTH)
+    noise : ndarray, shape (WIDTH, HOP)
         Standard normals.
+    places : ndarray of int64, shape (WIDTH,)
+        Where in a ring, or in the noise, a hop of each band begins.
     voltages : ndarray, shape (2, 2, WIDTH)
         State of the adaptation.
     energy : ndarray, shape (2, WIDTH)
@@ -80,6 +89,7 @@ class Workspace(NamedTuple):
     rates: NDArray[np.float64]
     motions: NDArray[np.float64]
     noise: NDArray[np.float64]
+    places: NDArray[np.int64]
     voltages: NDArray[np.float64]
     energy: NDArray[np.float64]
     covariance: CovarianceWorkspace
@@ -95,7 +105,8 @@ def new_workspace(n_samples: int, frames: Frames) -> Workspace:
         aligned=aligned_zeros(2, HOP, WIDTH),
         rates=aligned_zeros(2, HOP, WIDTH),
         motions=aligned_zeros(2, SEGMENT, WIDTH),
-        noise=aligned_zeros(HOP, WIDTH),
+        noise=aligned_zeros(WIDTH, HOP),
+        places=np.zeros(WIDTH, np.int64),
         voltages=aligned_zeros(2, 2, WIDTH),
         energy=aligned_zeros(2, WIDTH),
         covariance=covariance_workspace(),
@@ -129,9 +140,10 @@ class BandParameters(NamedTuple):
     ----------
     full_scale_db : ndarray, shape (1, WIDTH)
         Level above threshold of an envelope of 1.
-    envelope_shift, motion_shift : ndarray of int64, shape (2, WIDTH)
-        Samples by which reference and processed signal are taken from later: the delay of the
-        processed signal, less the delay that lines the bands up.
+    lags : ndarray of int64, shape (2, 2, WIDTH)
+        Delays of envelope and motion of the reference, which are 0, and of the processed signal.
+    shifts : ndarray of int64, shape (2, 2, WIDTH)
+        Samples by which they are taken from later: `lags` less `delay`.
     scale : ndarray, shape (2, WIDTH)
         Factors that the signals still need.
     delay : ndarray of int64, shape (WIDTH,)
@@ -143,8 +155,8 @@ class BandParameters(NamedTuple):
     """
 
     full_scale_db: NDArray[np.float64]
-    envelope_shift: NDArray[np.int64]
-    motion_shift: NDArray[np.int64]
+    lags: NDArray[np.int64]
+    shifts: NDArray[np.int64]
     scale: NDArray[np.float64]
     delay: NDArray[np.int64]
     threshold_db: float
@@ -152,20 +164,17 @@ class BandParameters(NamedTuple):
 
     def hops_ahead(self) -> int:
         """Hops that the cochlea has to run ahead of the comparison."""
-        return max(0, -(-int(max(self.envelope_shift.max(), self.motion_shift.max())) // HOP))
+        return max(0, -(-int(self.shifts.max()) // HOP))
 
     def hops_behind(self) -> int:
         """Hops that the comparison looks back."""
-        return max(0, -(int(min(self.envelope_shift.min(), self.motion_shift.min())) // HOP))
+        return max(0, -(int(self.shifts.min()) // HOP))
 
 
 def new_rings(parameters: BandParameters) -> tuple[Output, Output]:
-    """Buffers in which compressed signals wait for each other, the last hop before the first."""
-    n_rows = HOP * (parameters.hops_ahead() + 1 + parameters.hops_behind())
-    reference, processed = (
-        Output(aligned_zeros(n_rows, WIDTH), aligned_zeros(n_rows, WIDTH)) for _ in range(2)
-    )
-    return reference, processed
+    """Rings in which the compressed signals wait for each other."""
+    n_hops = parameters.hops_ahead() + 1 + parameters.hops_behind()
+    return Output(new_ring(n_hops), new_ring(n_hops)), Output(new_ring(n_hops), new_ring(n_hops))
 
 
 @kernel
@@ -212,34 +221,6 @@ def find_delays(
 
 
 @kernel
-def _shifted_hop(
-    ring: NDArray[np.float64],
-    hop: int,
-    shift: NDArray[np.int64],
-    parameters: BandParameters,
-    scale: NDArray[np.float64],
-    out: NDArray[np.float64],
-) -> None:
-    """Take the samples `shift` later than those of a hop out of a ring of rows, times `scale`."""
-    n_rows = ring.shape[0]
-    for band in range(WIDTH):
-        row = (hop * HOP + shift[band]) % n_rows
-        n_before_end = min(HOP, n_rows - row)
-        tail = ring[row : row + n_before_end]
-        for t in range(n_before_end):
-            out[t, band] = scale[band] * tail[t, band]
-        for t in range(n_before_end, HOP):
-            out[t, band] = scale[band] * ring[t - n_before_end, band]
-        out[: _n_before(parameters, hop, band), band] = 0.0
-
-
-@kernel
-def _n_before(parameters: BandParameters, hop: int, band: int) -> int:
-    """Rows of a hop before the first sample of a band."""
-    return min(max(parameters.delay[band] - hop * HOP, 0), HOP)
-
-
-@kernel
 def _inner_hair_cell_hop(
     voltages: NDArray[np.float64],
     full_scale_db: NDArray[np.float64],
@@ -258,16 +239,19 @@ def _add_noise_hop(
     parameters: BandParameters,
     s: int,
     hop: int,
-    noise: NDArray[np.float64],
+    workspace: Workspace,
     motion: NDArray[np.float64],
 ) -> None:
     """Add noise to a hop of signal s, from the first sample of each band on."""
+    noise, places = workspace.noise, workspace.places
     for band in range(WIDTH):
-        first = _n_before(parameters, hop, band)
-        noise[:first, band] = 0.0
-        draw_normals(streams, s * WIDTH + band, noise[first:, band])
+        places[band] = band * HOP
+        n_before = min(max(parameters.delay[band] - hop * HOP, 0), HOP)
+        for n in range(n_before):
+            noise[band, n] = 0.0
+        draw_normals(streams, s * WIDTH + band, noise[band, n_before:])
     for n in range(HOP):
-        store(motion, n, load(motion, n) + parameters.noise_gain * load(noise, n))
+        store(motion, n, load(motion, n) + parameters.noise_gain * gather(noise, places, n))
 
 
 @kernel
@@ -303,35 +287,36 @@ def compare(
         Receives the result; zeros on entry.
     """
     n_hops = -(-cochlea.x.size // HOP)
-    n_ring_hops = rings[0].envelope.shape[0] // HOP
-    voltages, energy = workspace.voltages, workspace.energy
+    voltages, places = workspace.voltages, workspace.places
     frames = features.reference_frames, features.processed_frames
     window, sums = workspace.smoothing
     clear_rows(voltages[0])
     clear_rows(voltages[1])
     x, y = workspace.motions[0], workspace.motions[1]
     for ahead in range(n_hops + n_ahead):
-        slot = ahead % n_ring_hops
-        rows = slice(slot * HOP, (slot + 1) * HOP)
+        first = row_of_hop(rings[0].envelope, ahead)
+        rows = slice(first, first + HOP)
         heard = (
             Output(rings[0].envelope[rows], rings[0].motion[rows]),
             Output(rings[1].envelope[rows], rings[1].motion[rows]),
         )
-        compressed_hop(state, cochlea, workspace.gains, ahead, heard, energy)
+        compressed_hop(state, cochlea, workspace.gains, ahead, heard, workspace.energy)
+        for s in range(2):
+            finish_hop(rings[s].envelope, ahead, parameters.lags[s, 0])
+            finish_hop(rings[s].motion, ahead, parameters.lags[s, 1])
         hop = ahead - n_ahead
         if hop < 0:
             continue
         for s in range(2):
             envelope, rate, motion = workspace.aligned[s], workspace.rates[s], workspace.motions[s]
             copy_rows(motion[HOP:], motion[:HOP])
-            shifts = parameters.envelope_shift[s], parameters.motion_shift[s]
-            scale = parameters.scale[s]
-            _shifted_hop(rings[s].envelope, hop, shifts[0], parameters, scale, envelope)
-            _shifted_hop(rings[s].motion, hop, shifts[1], parameters, scale, motion[HOP:])
+            shifts, scale = parameters.shifts[s], load(parameters.scale, s)
+            take_hop(rings[s].envelope, hop, shifts[0], scale, places, envelope)
+            take_hop(rings[s].motion, hop, shifts[1], scale, places, motion[HOP:])
             _inner_hair_cell_hop(
                 voltages[s], parameters.full_scale_db, envelope, rate, motion[HOP:]
             )
-            _add_noise_hop(streams, parameters, s, hop, workspace.noise, motion[HOP:])
+            _add_noise_hop(streams, parameters, s, hop, workspace, motion[HOP:])
             for half in range(HOP // ENVELOPE_HOP):
                 samples = rate[half * ENVELOPE_HOP : (half + 1) * ENVELOPE_HOP]
                 smooth_hop(samples, window, sums, hop * (HOP // ENVELOPE_HOP) + half, frames[s])

@@ -216,12 +216,12 @@ class CochlearComparison:
         delay: NDArray[np.int64],
     ) -> BandParameters:
         """Parameters of some bands behind the compression."""
-        envelope_lag, motion_lag = lags
+        both_lags = np.stack((np.zeros_like(lags), lags))
         return BandParameters(
             full_scale_db=aligned((self.level1 - self.loss.ihc_db[bands])[np.newaxis]),
-            envelope_shift=np.stack((-delay, envelope_lag - delay)),
-            motion_shift=np.stack((-delay, motion_lag - delay)),
-            scale=np.stack((np.ones(WIDTH), 1.0 / scale)),
+            lags=both_lags,
+            shifts=both_lags - delay,
+            scale=aligned(np.stack((np.ones(WIDTH), 1.0 / scale))),
             delay=delay,
             threshold_db=self.threshold_db,
             noise_gain=noise_gain(self.level1),

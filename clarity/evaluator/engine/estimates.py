@@ -17,9 +17,9 @@ from numba.core.cgutils import get_or_insert_function
 from clarity.evaluator.engine.vector import HAS_AVX512, WIDTH, operation, pick
 
 
-def _call(builder: ir.IRBuilder, name: str, *args: ir.Value) -> ir.Value:
-    """Call a function of LLVM that returns the type of its first argument."""
-    kind = ir.FunctionType(args[0].type, [arg.type for arg in args])
+def call(builder: ir.IRBuilder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
+    """Call a function of LLVM."""
+    kind = ir.FunctionType(result, [arg.type for arg in args])
     return builder.call(get_or_insert_function(builder.module, kind, name), args)
 
 
@@ -28,7 +28,7 @@ def _refined(name: str, refine: Callable[..., ir.Value]) -> Callable[..., ir.Val
 
     def refined_row(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
         everywhere = ir.IntType(WIDTH)(2**WIDTH - 1)
-        estimate = _call(builder, f"llvm.x86.avx512.{name}.pd.512", x, x, everywhere)
+        estimate = call(builder, f"llvm.x86.avx512.{name}.pd.512", x.type, x, x, everywhere)
         return refine(builder, x, estimate)
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
@@ -53,7 +53,7 @@ def _every(x: ir.Value, number: float) -> ir.Constant:
 
 def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """Return a b + c, rounded once."""
-    return _call(builder, f"llvm.fma.v{a.type.count}f64", a, b, c)
+    return call(builder, f"llvm.fma.v{a.type.count}f64", a.type, a, b, c)
 
 
 def _refine_reciprocal(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -80,7 +80,7 @@ def sqrt(typing: Any, x: Any) -> Any:
     """Square root in every place, of positive normal numbers and 0, to a unit in the last place."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return _call(builder, f"llvm.sqrt.v{args[0].type.count}f64", args[0])
+        return call(builder, f"llvm.sqrt.v{args[0].type.count}f64", args[0].type, args[0])
 
     return x(x), _refined("rsqrt14", _refine_sqrt) if HAS_AVX512 else lower
 

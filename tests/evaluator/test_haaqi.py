@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from clarity.evaluator.engine import cochlea
-from clarity.evaluator.engine.constants import HOP
 from clarity.evaluator.haaqi import (
     Ear,
     HaaqiResult,
@@ -295,17 +293,6 @@ def test_delay_and_polarity_hardly_matter() -> None:
     padded = np.concatenate((reference, np.zeros(4800)))
     assert score(padded, late).score == pytest.approx(identical, abs=1e-3)
     assert score(reference, -reference).score == pytest.approx(identical, abs=0.03)
-
-
-@pytest.mark.parametrize("n_kept_hops", [0, 1, 70])
-def test_gains_that_are_not_kept_are_computed_again(
-    monkeypatch: pytest.MonkeyPatch, n_kept_hops: int
-) -> None:
-    """Behind the kept gains, as in pieces of more than 10.8 s, nothing changes by a bit."""
-    reference, processed = noise(24000), noise(24000, 1) + noise(24000)
-    all_kept = score(reference, processed)
-    monkeypatch.setattr(cochlea, "MAX_KEPT_GAINS", n_kept_hops * HOP)
-    assert score(reference, processed) == all_kept
 
 
 @pytest.mark.slow

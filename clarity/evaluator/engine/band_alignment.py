@@ -72,6 +72,7 @@ def _mirrored_rows(n_fft: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     bin_of_row = np.argsort(row_of_bin)
     mirrored = row_of_bin[-bin_of_row % n_fft]
     pairs = np.stack((rows, mirrored), axis=1)[rows <= mirrored]
+    pairs = pairs[np.argsort(-pairs[:, 1])]
     return pairs, bin_of_row[pairs[:, 0]]
 
 
@@ -114,14 +115,14 @@ def add_frame(buffers: FrameBuffers, frames: Frames) -> None:
     """
     lead, step, size = frames.lead * HOP, frames.step * HOP, frames.size * HOP
     re, im, kept = buffers.re, buffers.im, buffers.kept
-    copy_rows(re[step:size], kept[0])
+    copy_rows(re[step + lead : size], kept[0, lead:])
     copy_rows(im[step:size], kept[1])
     clear_rows(re[:lead])
     clear_rows(re[lead + step :])
     clear_rows(im[size:])
     forward(re, im, frames.transform.twiddles)
     _add_cross_spectrum(re, im, frames.mirrored_rows, buffers.spectrum)
-    copy_rows(kept[0], re[: size - step])
+    copy_rows(kept[0, lead:], re[lead : size - step])
     copy_rows(kept[1], im[: size - step])
 
 

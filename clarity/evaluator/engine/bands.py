@@ -27,11 +27,9 @@ from clarity.evaluator.engine.band_alignment import (
 from clarity.evaluator.engine.cochlea import (
     Cochlea,
     CochleaState,
-    GainBuffers,
     clear_rows,
     compressed_hop,
     copy_rows,
-    gain_buffers,
 )
 from clarity.evaluator.engine.constants import HOP
 from clarity.evaluator.engine.covariance import (
@@ -58,8 +56,6 @@ class Workspace(NamedTuple):
 
     Attributes
     ----------
-    gains : GainBuffers
-        See `cochlea`.
     envelope, motion : FrameBuffers
         See `band_alignment`.
     aligned : ndarray, shape (2, HOP, WIDTH)
@@ -82,7 +78,6 @@ class Workspace(NamedTuple):
         See `envelope.smoothing_state`.
     """
 
-    gains: GainBuffers
     envelope: FrameBuffers
     motion: FrameBuffers
     aligned: NDArray[np.float64]
@@ -96,10 +91,9 @@ class Workspace(NamedTuple):
     smoothing: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def new_workspace(n_samples: int, frames: Frames) -> Workspace:
-    """Buffers for signals of some length."""
+def new_workspace(frames: Frames) -> Workspace:
+    """Buffers for signals that are cut in some way."""
     return Workspace(
-        gains=gain_buffers(n_samples),
         envelope=frame_buffers(frames),
         motion=frame_buffers(frames),
         aligned=aligned_zeros(2, HOP, WIDTH),
@@ -191,7 +185,7 @@ def find_delays(
     Parameters
     ----------
     state : CochleaState
-        State of the first pass.
+        State at the start of a pass.
     cochlea : Cochlea
         Both signals; the processed one may be scaled.
     frames : Frames
@@ -214,7 +208,7 @@ def find_delays(
             reference = Output(envelope.re[rows], motion.re[rows])
             processed = Output(envelope.im[rows], motion.im[rows])
             at = first + hop - frames.lead
-            compressed_hop(state, cochlea, workspace.gains, at, (reference, processed), energy)
+            compressed_hop(state, cochlea, at, (reference, processed), energy)
         add_frame(envelope, frames)
         add_frame(motion, frames)
     correlation_peaks(envelope, motion, frames, cochlea.x.size, lags)
@@ -270,7 +264,7 @@ def compare(
     Parameters
     ----------
     state : CochleaState
-        State of the second pass.
+        State at the start of a pass.
     cochlea : Cochlea
         Both signals.
     parameters : BandParameters
@@ -300,7 +294,7 @@ def compare(
             Output(rings[0].envelope[rows], rings[0].motion[rows]),
             Output(rings[1].envelope[rows], rings[1].motion[rows]),
         )
-        compressed_hop(state, cochlea, workspace.gains, ahead, heard, workspace.energy)
+        compressed_hop(state, cochlea, ahead, heard, workspace.energy)
         for s in range(2):
             finish_hop(rings[s].envelope, ahead, parameters.lags[s, 0])
             finish_hop(rings[s].motion, ahead, parameters.lags[s, 1])

@@ -2,8 +2,7 @@
 
 Equals `ear_model.model.outer_hair_cells`. Keeping the compressed signals of all bands would take
 gigabytes. They are cheaper to compute twice (once to find the delay of a band, once to use it) than
-to fetch from memory. What takes longest to compute, the gain of the compression, is kept for the
-first `MAX_KEPT_GAINS` samples.
+to fetch from memory.
 """
 
 from __future__ import annotations
@@ -24,9 +23,6 @@ from clarity.evaluator.engine.gammatone import (
 )
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.vector import WIDTH, aligned_zeros, broadcast, load, store
-
-MAX_KEPT_GAINS = 1350 * HOP
-"""Samples whose gains are kept: 10.8 s, which takes 17 MB for eight bands of a signal."""
 
 
 class Cochlea(NamedTuple):
@@ -50,58 +46,29 @@ class Cochlea(NamedTuple):
 
 
 class CochleaState(NamedTuple):
-    """Where a pass through the signals has got to.
+    """Where a pass through the signals has got to, and scratch.
 
     Attributes
     ----------
-    control : ndarray, shape (2, 18, WIDTH)
-        State of the control filters, among the kept gains and behind them.
-    memory : ndarray, shape (2, 2, WIDTH)
-        State of the gains' low-pass, likewise, of both signals.
-    main : ndarray, shape (18, WIDTH)
-        State of the main filters.
-    gains_known : bool
-        Whether a pass before this one has filled the kept gains.
+    control, main : ndarray, shape (18, WIDTH)
+        States of the control and the main filters.
+    memory : ndarray, shape (2, WIDTH)
+        State of the gains' low-pass of both signals.
+    power, gain : ndarray, shape (2, HOP, WIDTH)
+        Scratch: output of the control filters and gains of a hop.
     """
 
     control: NDArray[np.float64]
-    memory: NDArray[np.float64]
     main: NDArray[np.float64]
-    gains_known: bool
-
-    def reset(self) -> CochleaState:
-        """State at the start of another pass, which finds the gains that this one has kept."""
-        return self._replace(main=resting_state(), gains_known=True)
-
-
-class GainBuffers(NamedTuple):
-    """Buffers of one thread.
-
-    Attributes
-    ----------
-    kept : ndarray, shape (2, whole hops, WIDTH)
-        Gains of the first samples of both signals.
-    power, gain : ndarray, shape (2, HOP, WIDTH)
-        Scratch.
-    """
-
-    kept: NDArray[np.float64]
+    memory: NDArray[np.float64]
     power: NDArray[np.float64]
     gain: NDArray[np.float64]
 
 
 def first_state() -> CochleaState:
-    """State at the start of the first pass."""
-    control = aligned_zeros(2, *resting_state().shape)
-    control[0] = resting_state()
-    return CochleaState(control, aligned_zeros(2, 2, WIDTH), resting_state(), False)
-
-
-def gain_buffers(n_samples: int) -> GainBuffers:
-    """Buffers for signals of some length."""
-    n_kept = min(HOP * -(-n_samples // HOP), MAX_KEPT_GAINS)
+    """State at the start of a pass."""
     scratch = aligned_zeros(2, HOP, WIDTH), aligned_zeros(2, HOP, WIDTH)
-    return GainBuffers(aligned_zeros(2, n_kept, WIDTH), *scratch)
+    return CochleaState(resting_state(), resting_state(), aligned_zeros(2, WIDTH), *scratch)
 
 
 @kernel
@@ -155,39 +122,9 @@ def control_energy(
 
 
 @kernel
-def _gain_hop(
-    state: CochleaState,
-    cochlea: Cochlea,
-    buffers: GainBuffers,
-    hop: int,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gains of the samples x, y of a hop, out of the kept ones or computed."""
-    n_kept_hops = buffers.kept.shape[1] // HOP
-    is_kept = hop < n_kept_hops
-    gain_x, gain_y = buffers.gain[0], buffers.gain[1]
-    if is_kept:
-        gain_x = buffers.kept[0, hop * HOP : (hop + 1) * HOP]
-        gain_y = buffers.kept[1, hop * HOP : (hop + 1) * HOP]
-    if is_kept and state.gains_known:
-        return gain_x, gain_y
-    if hop == n_kept_hops:
-        copy_rows(state.control[0], state.control[1])
-        copy_rows(state.memory[0], state.memory[1])
-    part = 0 if is_kept else 1
-    control_block(state.control[part], cochlea.control, x, y, buffers.power)
-    memory = state.memory[part]
-    gain_block(memory[:1], cochlea.curves[0], buffers.power[0], gain_x)
-    gain_block(memory[1:], cochlea.curves[1], buffers.power[1], gain_y)
-    return gain_x, gain_y
-
-
-@kernel
 def compressed_hop(
     state: CochleaState,
     cochlea: Cochlea,
-    buffers: GainBuffers,
     hop: int,
     outputs: tuple[Output, Output],
     energy: NDArray[np.float64],
@@ -200,8 +137,6 @@ def compressed_hop(
         Advances by a hop.
     cochlea : Cochlea
         The signals and their filters.
-    buffers : GainBuffers
-        Scratch and kept gains.
     hop : int
         Index of the hop; behind the end of the signals all outputs are 0.
     outputs : tuple of two Output
@@ -218,5 +153,8 @@ def compressed_hop(
     if n == 0:
         return
     x, y = cochlea.x[first : first + n], cochlea.y[first : first + n]
-    gains = _gain_hop(state, cochlea, buffers, hop, x, y)
+    control_block(state.control, cochlea.control, x, y, state.power)
+    gains = state.gain[0], state.gain[1]
+    gain_block(state.memory[:1], cochlea.curves[0], state.power[0], gains[0])
+    gain_block(state.memory[1:], cochlea.curves[1], state.power[1], gains[1])
     main_block(state.main, cochlea.main, x, y, gains, outputs, energy)

@@ -126,17 +126,17 @@ class CochlearComparison:
             try:
                 workspace = spare.get_nowait()
             except Empty:
-                workspace = new_workspace(n, frames)
+                workspace = new_workspace(frames)
             cochlea = self._cochlea(signals, banks, bands)
-            state, energy = first_state(), aligned_zeros(2, WIDTH)
+            energy = aligned_zeros(2, WIDTH)
             lags = np.zeros((2, WIDTH), np.int64)
-            find_delays(state, cochlea, frames, workspace, energy, lags)
+            find_delays(first_state(), cochlea, frames, workspace, energy, lags)
             energies[:, bands] = energy
             parameters = self._parameters(lags, banks[1].scale[bands], bands, delay[bands])
             states = noise.result()  # was started first, so it cannot wait for this thread
             in_bands = BandFeatures(*(f[bands] for f in features))
             compare(
-                state.reset(),
+                first_state(),
                 cochlea,
                 parameters,
                 new_rings(parameters),

@@ -11,7 +11,7 @@ import math
 
 from clarity.evaluator.engine.estimates import reciprocal
 from clarity.evaluator.engine.jit import kernel
-from clarity.evaluator.engine.vector import Vector, power_of_two, split
+from clarity.evaluator.engine.vector import Vector, split, times_power_of_two
 
 DB_PER_OCTAVE = 20.0 * math.log10(2.0)
 """Decibels of a doubled amplitude."""
@@ -68,4 +68,4 @@ def exp2(x: Vector) -> Vector:
     series = series * fraction + 0.24022650695910097
     series = series * fraction + 0.69314718055995
     series = series * fraction + 1.0
-    return series * power_of_two(shifted)
+    return times_power_of_two(series, shifted)

@@ -249,34 +249,40 @@ _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _EXPONENT_OF_ONE, _MANTISSA_BITS = 1023, 52
 
 
+def _small_integers_as_numbers(builder: ir.IRBuilder, k: ir.Value, kind: ir.Type) -> ir.Value:
+    """Convert integers, of less than 2^51 where the processor has no instruction for it."""
+    if HAS_AVX512:
+        return builder.sitofp(k, kind)
+    # An integer in the mantissa of 1.5 * 2^52 makes it that much more.
+    magic = ir.Constant(k.type, [0x4338 << 48] * k.type.count)
+    shifted = builder.bitcast(builder.add(magic, k), kind)
+    return builder.fsub(shifted, builder.bitcast(magic, kind))
+
+
 @operation
 def split(typing: Any, x: Any) -> Any:
     """Exponents k and mantissas m of positive normal 2^k m, sqrt(1/2) <= m < sqrt(2)."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        n_bits, one = _integers(x, _MANTISSA_BITS), _integers(x, _EXPONENT_OF_ONE)
+        n_bits = _integers(x, _MANTISSA_BITS)
         bits = builder.bitcast(args[0], n_bits.type)
         offset = (_EXPONENT_OF_ONE << _MANTISSA_BITS) - _SQRT_HALF_BITS
         biased = builder.lshr(builder.add(bits, _integers(x, offset)), n_bits)
-        mantissa = builder.sub(bits, builder.shl(builder.sub(biased, one), n_bits))
-        # An integer below 2^52 in the mantissa of 2^52 makes it that much more.
-        magic = builder.bitcast(_integers(x, 0x433 << _MANTISSA_BITS), args[0].type)
-        sum_bits = builder.or_(biased, _integers(x, 0x433 << _MANTISSA_BITS))
-        exponent = builder.fsub(builder.bitcast(sum_bits, args[0].type), magic)
-        exponent = builder.fsub(exponent, ir.Constant(args[0].type, [1023.0] * x.width))
-        parts = [exponent, builder.bitcast(mantissa, args[0].type)]
+        exponent = builder.sub(biased, _integers(x, _EXPONENT_OF_ONE))
+        mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, n_bits)), args[0].type)
+        parts = [_small_integers_as_numbers(builder, exponent, args[0].type), mantissa]
         return context.make_tuple(builder, sig.return_type, parts)
 
     return types.UniTuple(x, 2)(x), lower
 
 
 @operation
-def power_of_two(typing: Any, k: Any) -> Any:
-    """2^k of integers k that were rounded by adding 1.5 * 2^52, which puts them into low bits."""
+def times_power_of_two(typing: Any, x: Any, k: Any) -> Any:
+    """2^k x, of integers k to which 1.5 * 2^52 was added, which puts them into the low bits."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        bits = builder.bitcast(args[0], ir.VectorType(INT, k.width))
-        biased = builder.add(bits, _integers(k, _EXPONENT_OF_ONE))
-        return builder.bitcast(builder.shl(biased, _integers(k, _MANTISSA_BITS)), args[0].type)
+        bits, shifted = (builder.bitcast(arg, ir.VectorType(INT, x.width)) for arg in args)
+        exponent = builder.shl(shifted, _integers(x, _MANTISSA_BITS))
+        return builder.bitcast(builder.add(bits, exponent), args[0].type)
 
-    return k(k), lower
+    return x(x, k), lower

@@ -39,7 +39,7 @@ class Frames(NamedTuple):
     transform : Transform
         Tables.
     mirrored_rows : ndarray of int64, shape (n_bins, 2)
-        Rows of the bins k and -k, in the order in which they are in memory.
+        Rows of the bins k and -k, from the end of the memory on.
     bin_of_pair : ndarray of int64, shape (n_bins,)
         The bin k of each pair of rows.
     """
@@ -72,6 +72,7 @@ def _mirrored_rows(n_fft: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     bin_of_row = np.argsort(row_of_bin)
     mirrored = row_of_bin[-bin_of_row % n_fft]
     pairs = np.stack((rows, mirrored), axis=1)[rows <= mirrored]
+    # The transform has left the last rows in the cache: they come first.
     pairs = pairs[np.argsort(-pairs[:, 1])]
     return pairs, bin_of_row[pairs[:, 0]]
 
@@ -84,7 +85,7 @@ class FrameBuffers(NamedTuple):
     re, im : ndarray, shape (n_fft, WIDTH)
         A frame of the reference and of the processed signal.
     kept : ndarray, shape (2, (size - step) * HOP, WIDTH)
-        The end of both, with which the next frame begins.
+        The beginning of the next frame of both, but for hops of the reference that are cleared.
     spectrum : ndarray, shape (2 * n_bins, WIDTH)
         Sum of the frames' cross-spectra.
     """
@@ -111,7 +112,7 @@ def add_frame(buffers: FrameBuffers, frames: Frames) -> None:
     """Add a frame to the cross-spectrum and begin the next one.
 
     The reference is in hops `lead` to `lead + step`, the processed signal `lead` hops before and
-    behind them, too; what both have in the hops from `step` on comes first in the next frame.
+    behind them, too. What both have behind is what the next frame begins with.
     """
     lead, step, size = frames.lead * HOP, frames.step * HOP, frames.size * HOP
     re, im, kept = buffers.re, buffers.im, buffers.kept

@@ -161,11 +161,13 @@ _define_operator(operator.mul, "fmul")
 _define_operator(operator.truediv, "fdiv")
 
 
-def _row_pointer(context: Any, builder: ir.IRBuilder, sig: Any, args: Any, width: int) -> ir.Value:
-    """Address of row args[1] of the array args[0]."""
-    array = context.make_array(sig.args[0])(context, builder, args[0])
-    first = builder.gep(array.data, [builder.mul(args[1], INT(WIDTH))])
-    return builder.bitcast(first, ir.VectorType(DOUBLE, width).as_pointer())
+def row_pointer(
+    context: Any, builder: ir.IRBuilder, array: Any, value: ir.Value, row: ir.Value, n_rows: int = 1
+) -> ir.Value:
+    """Address of rows of the array of a type and value."""
+    data = context.make_array(array)(context, builder, value).data
+    first = builder.gep(data, [builder.mul(row, INT(WIDTH))])
+    return builder.bitcast(first, ir.VectorType(DOUBLE, n_rows * WIDTH).as_pointer())
 
 
 def operation(function: Callable[..., Any]) -> Any:
@@ -177,7 +179,7 @@ def _define_load(vector: VectorType) -> Any:
     @operation
     def load(typing: Any, array: Any, row: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-            pointer = _row_pointer(context, builder, sig, args, vector.width)
+            pointer = row_pointer(context, builder, sig.args[0], *args[:2], vector.n_rows)
             return builder.load(pointer, align=8 * WIDTH)
 
         return vector(array, types.intp), lower
@@ -197,7 +199,7 @@ def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
     """Write a row, or `N_ROWS` rows, of an aligned array that counts as (rows, WIDTH)."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        pointer = _row_pointer(context, builder, sig, args, sig.args[2].width)
+        pointer = row_pointer(context, builder, sig.args[0], *args[:2], sig.args[2].n_rows)
         builder.store(args[2], pointer, align=8 * WIDTH)
         return context.get_dummy_value()
 

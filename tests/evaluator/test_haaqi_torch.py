@@ -235,8 +235,12 @@ def test_stereo_and_one_numpy_stream() -> None:
     assert torch.equal(seeded[0].score, seeded[1].score)
 
 
-@pytest.mark.parametrize("stream", [7, np.random.RandomState(7)], ids=["seed", "stream"])
-def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream) -> None:
+@pytest.mark.parametrize(
+    ("stream", "blocks"),
+    [(7, (5760, 1920)), (np.random.RandomState(7), (5760,))],
+    ids=["seed", "stream"],
+)
+def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream, blocks) -> None:
     """Scores and gradients of signals of several blocks, of unequal lengths, band lags across."""
     pairs = [odd_pair(seed, 24000) for seed in (1, 2)]
     n = max(reference.size for _, reference in pairs)
@@ -246,7 +250,7 @@ def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream) ->
     ]
     ear = EarParameters.from_audiograms([audiogram(1), audiogram(2)])
     results = []
-    for block in (None, 5760, 1920):
+    for block in (None, *blocks):
         if block is not None:
             monkeypatch.setattr(metric, "BLOCK_SAMPLES", block)
             monkeypatch.setattr(metric, "PAIR_BYTES", 0.0)

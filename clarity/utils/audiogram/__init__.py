@@ -1,21 +1,22 @@
 """Audiograms and the listeners they belong to."""
 
-from clarity.utils.audiogram.ear import (
+from clarity.utils.audiogram.listener import Listener, MissingListenerKeyError
+from clarity.utils.audiogram.standard import (
     AUDIOGRAM_MILD,
     AUDIOGRAM_MODERATE,
     AUDIOGRAM_MODERATE_SEVERE,
     AUDIOGRAM_REF,
     AUDIOGRAM_REF_CLARITY,
+    STANDARD_AUDIOGRAM_FREQUENCIES,
+    STANDARD_AUDIOGRAMS,
+)
+from clarity.utils.audiogram.thresholds import (
     DEFAULT_CLARITY_AUDIOGRAM_FREQUENCIES,
     FULL_STANDARD_AUDIOGRAM_FREQUENCIES,
     SEVERITY_LIMITS_DB,
     SEVERITY_RANGE_HZ,
-    STANDARD_AUDIOGRAM_FREQUENCIES,
-    STANDARD_AUDIOGRAMS,
     Audiogram,
     AudiogramTypeError,
-    Listener,
-    MissingListenerKeyError,
 )
 
 __all__ = [

@@ -6,7 +6,6 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,20 @@ import soundfile
 from clarity.utils.atomic_files import atomic_path
 from clarity.utils.file_io import open_audio, write_signal
 from clarity.utils.memory import as_blocks
-from clarity.utils.signal_processing import FULL_SCALE_16BIT, clip_signal, resample_blocks, to_16bit
+from clarity.utils.peak_file import (
+    peak_file_of,
+    read_peak,
+    remove_peak_file,
+    require_place_for_peak,
+    write_peak,
+)
+from clarity.utils.signal_processing import (
+    FULL_SCALE_16BIT,
+    Clipping,
+    limited_to_16bit,
+    resample_blocks,
+    to_16bit,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -221,10 +233,10 @@ def read_flac_signal(filename: str | Path) -> tuple[npt.NDArray[np.float32], flo
     """
     with open_audio(filename) as file:
         signal, sample_rate = file.read(dtype="float32"), float(file.samplerate)
-    peak_file = Path(filename).with_suffix(".txt")
+    peak_file = peak_file_of(filename)
     if not peak_file.is_file():
         return signal, sample_rate
-    peak = _read_peak(peak_file)
+    peak = read_peak(peak_file)
     if peak is None:
         raise ValueError(
             f"{peak_file}: must hold the peak that {Path(filename).name} was scaled by, one number"
@@ -273,15 +285,10 @@ def save_flac_signal(
     there.
     """
     sample_rate = output_sample_rate or signal_sample_rate
-    peak_file = Path(filename).with_suffix(".txt")
     clipping = Clipping()
     resampled = resample_blocks(as_blocks(signal), signal_sample_rate, sample_rate)
     if do_scale_signal:
-        if peak_file.exists() and _read_peak(peak_file) is None:
-            raise ValueError(
-                f"{peak_file}: holds something else than a peak; move it away, because the peak of "
-                f"{Path(filename).name} belongs there"
-            )
+        require_place_for_peak(filename)
         whole = np.concatenate(list(resampled))
         peak = float(np.max(np.abs(whole), initial=0.0)) or 1.0
         resampled = as_blocks(whole / peak)
@@ -293,72 +300,6 @@ def save_flac_signal(
     if clipping.n_clipped:
         logger.warning("Writing %s: %d samples clipped", filename, clipping.n_clipped)
     if do_scale_signal:
-        with atomic_path(peak_file) as temporary:
-            temporary.write_text(str(peak), encoding="utf-8")
+        write_peak(filename, peak)
     else:
         remove_peak_file(filename)
-
-
-@dataclass
-class Clipping:
-    """How much of a signal was beyond full scale before it was limited.
-
-    Attributes
-    ----------
-    n_clipped, n_samples : int
-        Samples beyond full scale and all samples, all channels counted.
-    peak : float
-        The largest magnitude, full scale is 1.
-    """
-
-    n_clipped: int = 0
-    n_samples: int = 0
-    peak: float = 0.0
-
-
-def limited_to_16bit(
-    blocks: Iterator[npt.NDArray[np.floating]], soft_clip: bool, clipping: Clipping
-) -> Iterator[npt.NDArray[np.int16]]:
-    """Limit a signal to full scale and round it to 16 bits, block by block.
-
-    Parameters
-    ----------
-    blocks : iterator of ndarray, shape (samples,) or (samples, channels)
-        The signal, full scale 1.
-    soft_clip : bool
-        Pass the signal through the hyperbolic tangent.
-    clipping : Clipping
-        What was limited is added to it.
-
-    Yields
-    ------
-    ndarray of int16
-        Truncated toward zero, in the shapes of the blocks.
-    """
-    for block in blocks:
-        limited, n_beyond = clip_signal(block, soft_clip)
-        clipping.n_clipped += n_beyond
-        clipping.n_samples += block.size
-        clipping.peak = max(clipping.peak, float(np.max(np.abs(block), initial=0.0)))
-        yield to_16bit(limited)
-
-
-def remove_peak_file(filename: str | Path) -> None:
-    """Remove the peak of an earlier, scaled version, which would scale this one when it is read.
-
-    Parameters
-    ----------
-    filename : str or Path
-        The FLAC file. A text file beside it that holds something else than a number stays.
-    """
-    peak_file = Path(filename).with_suffix(".txt")
-    if _read_peak(peak_file) is not None:
-        peak_file.unlink()
-
-
-def _read_peak(peak_file: Path) -> np.float32 | None:
-    """Peak that a file holds; None when there is no such file or it holds something else."""
-    try:
-        return np.float32(peak_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

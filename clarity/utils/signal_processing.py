@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -69,6 +70,50 @@ def to_16bit(signal: npt.ArrayLike) -> npt.NDArray[np.int16]:
         raise ValueError(f"cannot make 16-bit samples of a signal with {n_nan} NaN samples")
     np.clip(scaled, -FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1, out=scaled)
     return scaled.astype(np.int16)
+
+
+@dataclass
+class Clipping:
+    """How much of a signal was beyond full scale before it was limited.
+
+    Attributes
+    ----------
+    n_clipped, n_samples : int
+        Samples beyond full scale and all samples, all channels counted.
+    peak : float
+        The largest magnitude, full scale is 1.
+    """
+
+    n_clipped: int = 0
+    n_samples: int = 0
+    peak: float = 0.0
+
+
+def limited_to_16bit(
+    blocks: Iterator[npt.NDArray[np.floating]], soft_clip: bool, clipping: Clipping
+) -> Iterator[npt.NDArray[np.int16]]:
+    """Limit a signal to full scale and round it to 16 bits, block by block.
+
+    Parameters
+    ----------
+    blocks : iterator of ndarray, shape (samples,) or (samples, channels)
+        The signal, full scale 1.
+    soft_clip : bool
+        Pass the signal through the hyperbolic tangent.
+    clipping : Clipping
+        What was limited is added to it.
+
+    Yields
+    ------
+    ndarray of int16
+        Truncated toward zero, in the shapes of the blocks.
+    """
+    for block in blocks:
+        limited, n_beyond = clip_signal(block, soft_clip)
+        clipping.n_clipped += n_beyond
+        clipping.n_samples += block.size
+        clipping.peak = max(clipping.peak, float(np.max(np.abs(block), initial=0.0)))
+        yield to_16bit(limited)
 
 
 def compute_rms(signal: npt.ArrayLike) -> float:

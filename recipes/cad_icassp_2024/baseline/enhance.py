@@ -16,9 +16,9 @@ import numpy as np
 from omegaconf import DictConfig
 
 from clarity.separation.base import VDBO, Mixture, Separator
-from clarity.utils.flac_encoder import Clipping
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
+from clarity.utils.signal_processing import Clipping
 from clarity.utils.source_separation_support import get_device, separate_sources
 from recipes.cad_icassp_2024.baseline.enhanced_signals import (
     clipping_text,

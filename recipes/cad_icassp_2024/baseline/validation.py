@@ -9,9 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from clarity.separation.base import Mixture, Separator, Stems
-from clarity.utils.flac_encoder import Clipping
 from clarity.utils.loudness import integrated_loudness
-from clarity.utils.signal_processing import FULL_SCALE_16BIT
+from clarity.utils.signal_processing import FULL_SCALE_16BIT, Clipping
 from recipes.cad_icassp_2024.baseline.enhanced_signals import as_16bit
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid

@@ -13,7 +13,13 @@ import soundfile
 import torch
 
 from clarity.evaluator.haaqi import evaluate_haaqi
-from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, HaaqiOutput, haaqi, metric
+from clarity.evaluator.haaqi_torch import (
+    EarParameters,
+    HaaqiLoss,
+    HaaqiOutput,
+    haaqi,
+    pair_features,
+)
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram
 from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair
 
@@ -252,8 +258,8 @@ def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream, bl
     results = []
     for block in (None, *blocks):
         if block is not None:
-            monkeypatch.setattr(metric, "BLOCK_SAMPLES", block)
-            monkeypatch.setattr(metric, "PAIR_BYTES", 0.0)
+            monkeypatch.setattr(pair_features, "BLOCK_SAMPLES", block)
+            monkeypatch.setattr(pair_features, "PAIR_BYTES", 0.0)
         processed = batch[0].clone().requires_grad_()
         if not isinstance(stream, int):
             stream.seed(7)
@@ -282,7 +288,7 @@ def test_what_fits_in_memory_is_worked_on_at_once(
     pairs: int, seconds: int, dtype: torch.dtype, whole: bool
 ) -> None:
     n = 24000 * seconds + 192  # a hop behind the end, as in `_score`
-    blocks = metric._blocks(torch.empty(pairs, n, dtype=dtype))
+    blocks = pair_features._blocks(torch.empty(pairs, n, dtype=dtype))
     assert (len(blocks) == 1) == whole
     assert [block.start for block in blocks[1:]] == [block.stop for block in blocks[:-1]]
     assert (blocks[0].start, blocks[-1].stop) == (0, n)

@@ -9,8 +9,8 @@ import torch
 from clarity.evaluator.haaqi import evaluate_haaqi
 from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, haaqi
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
-from clarity.evaluator.haaqi_torch.ear import _PowerGain
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
+from clarity.evaluator.haaqi_torch.hair_cells import _PowerGain
 from clarity.evaluator.haaqi_torch.precision import product
 from clarity.evaluator.haaqi_torch.scan import Modes, scan
 from clarity.evaluator.haaqi_torch.shift import shifted

@@ -19,8 +19,9 @@ from clarity.evaluator.ear_model.middle_ear import middle_ear as exact_middle_ea
 from clarity.evaluator.ear_model.resampling import to_model_rate as exact_to_model_rate
 from clarity.evaluator.haaqi_torch import EarParameters, haaqi
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
-from clarity.evaluator.haaqi_torch.ear import _adaptation_modes, middle_ear, smooth_gain
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
+from clarity.evaluator.haaqi_torch.hair_cells import _adaptation_modes, smooth_gain
+from clarity.evaluator.haaqi_torch.middle_ear import middle_ear
 from clarity.evaluator.haaqi_torch.precision import full_precision, product
 from clarity.evaluator.haaqi_torch.resampling import to_model_rate
 from clarity.evaluator.haaqi_torch.scan import scan

@@ -179,7 +179,7 @@ def _define_load(vector: VectorType) -> Any:
     @operation
     def load(typing: Any, array: Any, row: Any) -> Any:
         def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-            pointer = row_pointer(context, builder, sig.args[0], *args[:2], vector.n_rows)
+            pointer = row_pointer(context, builder, sig.args[0], args[0], args[1], vector.n_rows)
             return builder.load(pointer, align=8 * WIDTH)
 
         return vector(array, types.intp), lower
@@ -199,7 +199,7 @@ def store(typing: Any, array: Any, row: Any, value: Any) -> Any:
     """Write a row, or `N_ROWS` rows, of an aligned array that counts as (rows, WIDTH)."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        pointer = row_pointer(context, builder, sig.args[0], *args[:2], sig.args[2].n_rows)
+        pointer = row_pointer(context, builder, sig.args[0], args[0], args[1], sig.args[2].n_rows)
         builder.store(args[2], pointer, align=8 * WIDTH)
         return context.get_dummy_value()
 

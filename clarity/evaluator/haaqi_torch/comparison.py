@@ -9,7 +9,6 @@ and for the rest, and a third time for its gradient. The blocks joined are the w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,101 +22,18 @@ from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP, smoothing_window
 from clarity.evaluator.ear_model.threshold_noise import noise_gain
 from clarity.evaluator.haaqi_torch.alignment import band_correlation, band_lags
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
-from clarity.evaluator.haaqi_torch.ear import (
-    EarParameters,
-    compression_gain,
-    inner_hair_cells,
-    smooth_gain,
-)
-from clarity.evaluator.haaqi_torch.filterbank import (
-    control_power,
-    envelope_and_motion,
-    history_samples,
-)
-from clarity.evaluator.haaqi_torch.noise import PROCESSED, REFERENCE, Noise
+from clarity.evaluator.haaqi_torch.ear import EarParameters
+from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
+from clarity.evaluator.haaqi_torch.gammatone import history_samples
+from clarity.evaluator.haaqi_torch.hair_cells import compression_gain, inner_hair_cells, smooth_gain
+from clarity.evaluator.haaqi_torch.noise import PROCESSED, REFERENCE
 from clarity.evaluator.haaqi_torch.precision import product
 from clarity.evaluator.haaqi_torch.shift import shifted
-from clarity.evaluator.haaqi_torch.silence import Silence, untouched_share
+from clarity.evaluator.haaqi_torch.silence import untouched_share
+from clarity.evaluator.haaqi_torch.tiles import Setting, Tiles, Tuned
 from clarity.utils.memory import release_freed_memory
 
 _GAIN_FORGETS = SEGMENT_HOP  # samples after which the low-pass of the gain is at rest
-
-
-class Tuned(NamedTuple):
-    """One of the two batches of signals, and the filters that are set for it.
-
-    Attributes
-    ----------
-    x : Tensor, shape (batch, samples)
-        Signals behind the middle ear.
-    pole : Tensor of float64, shape (batch, 32)
-        Poles of the main filters.
-    ear : EarParameters
-        Ear that hears each of them.
-    """
-
-    x: Tensor
-    pole: Tensor
-    ear: EarParameters
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What holds for all bands and blocks.
-
-    Attributes
-    ----------
-    level1 : float
-        Level in dB SPL of a signal with an RMS of 1.
-    lengths : list of int
-        Samples of each pair.
-    blocks : list of slice
-        Parts that are worked on one by one; limits are multiples of `SEGMENT_HOP`.
-    delays : Tensor of int64, shape (batch, 32)
-        Delay that lines up each band.
-    longest_delay : int
-        The largest of them.
-    noise : Noise
-        Noise at threshold.
-    silences : list of list of Silence
-        Silent stretches of the processed signals; empty when there are none to look after.
-    """
-
-    level1: float
-    lengths: list[int]
-    blocks: list[slice]
-    delays: Tensor
-    longest_delay: int
-    noise: Noise
-    silences: list[list[Silence]]
-
-    def lengths_tensor(self) -> Tensor:
-        """Give the samples of each pair, shape (batch,)."""
-        return torch.tensor(self.lengths, device=self.delays.device)
-
-
-class Tiles(NamedTuple):
-    """What is kept of some bands.
-
-    Attributes
-    ----------
-    reference_hops, processed_hops : Tensor, shape (batch, bands, hops, 2)
-        Sums over 4 ms of the adapted envelope, with the rising and the falling half of the window.
-    covariance : Tensor, shape (batch, bands, segments)
-        Covariance of each segment.
-    reference_mean_square, processed_mean_square : Tensor, shape (batch, bands, segments)
-        Mean square of the motion in it.
-    reference_energy, processed_energy : Tensor of float64, shape (batch, bands)
-        Energy of the envelope before compression; of a block, or of all.
-    """
-
-    reference_hops: Tensor
-    processed_hops: Tensor
-    covariance: Tensor
-    reference_mean_square: Tensor
-    processed_mean_square: Tensor
-    reference_energy: Tensor
-    processed_energy: Tensor
 
 
 class _Carried(NamedTuple):

@@ -1,132 +1,32 @@
 """The gammatone filter bank by FFT, band by band for a batch of signals.
 
-The low-pass of a band has a four-fold pole at 1 - a of about 0.01, which a recursion in float32
-does not survive; its response has died away after some thousand samples, so a product of spectra
-gives the same and is stable. With q = exp(-j (w - theta)) at the frequency w, theta being that of
-the band, and r = 1/(1 - a q), the response is
-
-    H = 2 K^2,  K = (1 - a)^2 / (1 + 2 a) (3 r^2 - 2 r),
-
-which is the one of `ear_model.gammatone`, shifted to the band. It is not 0 at negative frequencies:
-the output is the low-pass output shifted back, its magnitude the envelope and its real part the
-motion of the basilar membrane. Long signals are cut into overlapping blocks.
+Long signals are cut into overlapping blocks. The responses of the filters are in `gammatone`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from scipy import fft
 from torch import Tensor
 
-from clarity.evaluator.ear_model.gammatone import (
-    centre_frequencies_hz,
-    gammatone_filters,
-    phase_per_sample,
+from clarity.evaluator.haaqi_torch.gammatone import (
+    COMPLEX,
+    centre_phase,
+    control_response,
+    gammatone_response,
+    history_samples,
+    slope_in_pole,
 )
-from clarity.evaluator.ear_model.hearing_loss import max_bandwidth
 
-_NEPERS_FORGOTTEN = 54.0  # a^n n^3 is below 1e-17 of its peak after so many time constants
 _BLOCK = 16384
+
 _BLOCK_IN_HISTORIES = 4
 
 Ends = tuple[int, ...]
-
-COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
-"""Complex type of each real type."""
-
-
-@lru_cache(maxsize=8)
-def centre_phase(device: torch.device) -> Tensor:
-    """Phase advance a sample of a carrier at each centre frequency, shape (32,)."""
-    return _constant(phase_per_sample(centre_frequencies_hz()), device)
-
-
-@lru_cache(maxsize=8)
-def control_pole(device: torch.device) -> Tensor:
-    """Poles of the control filters, which are as wide as filters get, shape (32,)."""
-    return _constant(gammatone_filters(max_bandwidth(), centre_frequencies_hz()).pole, device)
-
-
-@lru_cache(maxsize=8)
-def log_pole_of_normal_hearing(device: torch.device) -> Tensor:
-    """Logarithm of the pole of each filter with a bandwidth factor of 1, shape (32,)."""
-    normal = gammatone_filters(np.ones_like(centre_frequencies_hz()), centre_frequencies_hz())
-    return _constant(np.log(normal.pole), device)
-
-
-def _constant(values: np.ndarray, device: torch.device) -> Tensor:
-    """Float64 tensor that no inference mode marks."""
-    with torch.inference_mode(False):
-        return torch.as_tensor(values, dtype=torch.float64).to(device)
-
-
-@lru_cache(maxsize=64)
-def history_samples(lowest_band: int) -> int:
-    """Count samples until the narrowest filter from this band on has forgotten its input."""
-    frequencies_hz = centre_frequencies_hz()
-    normal = gammatone_filters(np.ones_like(frequencies_hz), frequencies_hz)
-    return math.ceil(-_NEPERS_FORGOTTEN / math.log(normal.pole[lowest_band]))
-
-
-def gammatone_response(pole: Tensor, phase: Tensor, n_fft: int) -> Tensor:
-    """Frequency response of some bands.
-
-    Parameters
-    ----------
-    pole : Tensor of float64, shape (batch or 1, bands)
-        Poles a.
-    phase : Tensor of float64, shape (bands,)
-        Phase advance theta of each band.
-    n_fft : int
-        Bins.
-
-    Returns
-    -------
-    Tensor of complex128, shape (batch or 1, bands, n_fft)
-        Response.
-    """
-    r, scale = _resolvent(pole, phase, n_fft)
-    k = (r * (3.0 * r - 2.0)).mul_(scale)
-    return k.square_().mul_(2.0)
-
-
-def _resolvent(pole: Tensor, phase: Tensor, n_fft: int) -> tuple[Tensor, Tensor]:
-    """R = 1/(1 - a q) in complex128, because 1 - a is small; and (1 - a)^2/(1 + 2 a)."""
-    a = pole[..., None]
-    carrier = torch.polar(a, phase[:, None].expand(a.shape))
-    r = (1.0 - carrier * _unit_circle(n_fft, pole.device)).reciprocal_()
-    return r, (1.0 - a) ** 2 / (1.0 + 2.0 * a)
-
-
-@lru_cache(maxsize=8)
-def _unit_circle(n_fft: int, device: torch.device) -> Tensor:
-    """exp(-j w) at every bin."""
-    return _complex_constant(np.exp(-2j * np.pi * np.arange(n_fft) / n_fft), device)
-
-
-def _complex_constant(values: np.ndarray, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.as_tensor(values).to(device)
-
-
-@lru_cache(maxsize=8)
-def _control_response(
-    bands: tuple[int, int], n_fft: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """Response of the control filters, the same for all ears."""
-    with torch.inference_mode(False), torch.no_grad():
-        part = slice(*bands)
-        response = gammatone_response(
-            control_pole(device)[None, part], centre_phase(device)[part], n_fft
-        )
-        return response.to(dtype)
 
 
 @dataclass(frozen=True)
@@ -193,7 +93,7 @@ class _ControlPower(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, n_lead: int, bands: tuple[int, int]) -> Tensor:
         plan = _Plan.of(n_lead, x.shape[-1] - n_lead, bands[0])
-        response = _control_response(bands, plan.n_fft, COMPLEX[x.dtype], x.device)
+        response = control_response(bands, plan.n_fft, COMPLEX[x.dtype], x.device)
         y = torch.fft.ifft(plan.spectra(x) * response[:, :, None])
         real, imag = plan.outputs(y.real), plan.outputs(y.imag)
         ctx.plan, ctx.bands = plan, bands
@@ -207,7 +107,7 @@ class _ControlPower(torch.autograd.Function):
         plan = ctx.plan
         doubled = 2.0 * gradient
         spectra = plan.spectra_of_gradient(doubled * real, doubled.mul_(imag))
-        response = _control_response(ctx.bands, plan.n_fft, spectra.dtype, spectra.device)
+        response = control_response(ctx.bands, plan.n_fft, spectra.dtype, spectra.device)
         return (
             plan.gradient_of_input((spectra.mul_(response[:, :, None].conj())).sum(1)),
             None,
@@ -249,7 +149,7 @@ class _EnvelopeAndMotion(torch.autograd.Function):
         of_x = of_pole = None
         if ctx.needs_input_grad[1]:
             cross = (spectra * plan.spectra(x).conj()).sum(2)
-            slope = _slope_in_pole(pole, phase, plan.n_fft)
+            slope = slope_in_pole(pole, phase, plan.n_fft)
             of_pole = (cross * slope.conj()).real.sum(-1) / plan.n_fft
             if pole.shape[0] == 1:
                 of_pole = of_pole.sum(0, keepdim=True)
@@ -266,15 +166,6 @@ def _clear_tails(x: Tensor, ends: Ends) -> None:
         index = torch.arange(first, x.shape[-1], device=x.device)
         inside = index < torch.tensor(ends, device=x.device)[:, None]
         x[..., first:] *= inside[:, None]
-
-
-def _slope_in_pole(pole: Tensor, phase: Tensor, n_fft: int) -> Tensor:
-    """Differentiate the response with respect to the pole."""
-    r, scale = _resolvent(pole, phase, n_fft)
-    a = pole[..., None]
-    k = scale * r * (3.0 * r - 2.0)
-    log_slope = -2.0 / (1.0 - a) - 2.0 / (1.0 + 2.0 * a)
-    return 4.0 * k * (k * log_slope + scale * (6.0 * r - 2.0) * (r * r - r) / a)
 
 
 def control_power(x: Tensor, bands: slice, n_lead: int = 0) -> Tensor:

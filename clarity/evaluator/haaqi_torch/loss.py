@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from clarity.evaluator.haaqi_torch.ear import EarParameters
-from clarity.evaluator.haaqi_torch.metric import Options, evaluate
+from clarity.evaluator.haaqi_torch.metric import evaluate
+from clarity.evaluator.haaqi_torch.pair_features import Options
 
 REDUCTIONS = ("mean", "sum", "none")
 

@@ -25,7 +25,7 @@ from clarity.evaluator.ear_model.gammatone import (
 )
 from clarity.evaluator.ear_model.middle_ear import middle_ear
 from clarity.evaluator.haaqi_torch.ear import EarParameters
-from clarity.evaluator.haaqi_torch.filterbank import history_samples
+from clarity.evaluator.haaqi_torch.gammatone import history_samples
 
 _SILENT = 1e-26  # far above `TINY`: what is below it may still have to be told from that
 _SHORTEST = 512  # the middle ear alone needs longer to decay from audible sound to `TINY`

@@ -121,7 +121,7 @@ def add_frame(buffers: FrameBuffers, frames: Frames) -> None:
     clear_rows(re[:lead])
     clear_rows(re[lead + step :])
     clear_rows(im[size:])
-    forward(re, im, frames.transform.twiddles)
+    forward(re, im, frames.transform)
     _add_cross_spectrum(re, im, frames.mirrored_rows, buffers.spectrum)
     copy_rows(kept[0, lead:], re[lead : size - step])
     copy_rows(kept[1], im[: size - step])
@@ -184,7 +184,7 @@ def correlation_peaks(
         store(im, mirrored, m_re - e_im)
         store(re, i, e_re - m_im)
         store(im, i, e_im + m_re)
-    forward(re, im, frames.transform.twiddles)
+    forward(re, im, frames.transform)
     for band in range(WIDTH):
         lags[0, band] = _peak_lag(re, band, row_of_bin, n_samples)
         lags[1, band] = _peak_lag(im, band, row_of_bin, n_samples)

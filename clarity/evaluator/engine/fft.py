@@ -28,12 +28,16 @@ class Transform(NamedTuple):
     ----------
     row_of_bin : ndarray of int64, shape (n,)
         Row that holds each bin: its index with the digits in reverse.
-    twiddles : ndarray, shape (2, n)
-        Cosines and sines of -2 pi k / n.
+    halves : ndarray, shape (n / 2, 2)
+        Cosines and sines of -2 pi j / n.
+    quarters : ndarray, shape (rows, 6)
+        Of each span of 4, 16, ... rows, one after the other, cosine and sine of -2 pi j / span, of
+        twice and of three times that, for j < span / 4: in the order in which they are read.
     """
 
     row_of_bin: NDArray[np.int64]
-    twiddles: NDArray[np.float64]
+    halves: NDArray[np.float64]
+    quarters: NDArray[np.float64]
 
 
 @cache
@@ -45,8 +49,14 @@ def transform(n: int) -> Transform:
         span //= radix
         rows += span * (rest % radix)
         rest //= radix
-    angle = -2.0 * np.pi * np.arange(n) / n
-    return Transform(rows, np.stack((np.cos(angle), np.sin(angle))))
+    spans = [4**k for k in range(1, n.bit_length()) if 4**k <= n]
+    quarters = [_turns(np.outer(np.arange(span // 4) / span, [1, 2, 3])) for span in spans]
+    return Transform(rows, _turns(np.arange(n // 2) / n), np.concatenate(quarters).reshape(-1, 6))
+
+
+def _turns(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosines and sines, along a last axis, of turns backwards."""
+    return np.stack((np.cos(-2.0 * np.pi * turns), np.sin(-2.0 * np.pi * turns)), axis=-1)
 
 
 @kernel
@@ -56,13 +66,13 @@ def _times(re: Vector, im: Vector, c: float, s: float) -> tuple[Vector, Vector]:
 
 
 @kernel
-def _halve(re: NDArray[np.float64], im: NDArray[np.float64], twiddles: NDArray[np.float64]) -> None:
+def _halve(re: NDArray[np.float64], im: NDArray[np.float64], halves: NDArray[np.float64]) -> None:
     """Radix-2 stage: the two halves become two signals."""
     half = re.shape[0] // 2
     for i in range(half):
         a_re, a_im = load(re, i), load(im, i)
         b_re, b_im = load(re, i + half), load(im, i + half)
-        x_re, x_im = _times(a_re - b_re, a_im - b_im, twiddles[0, i], twiddles[1, i])
+        x_re, x_im = _times(a_re - b_re, a_im - b_im, halves[i, 0], halves[i, 1])
         store(re, i, a_re + b_re)
         store(im, i, a_im + b_im)
         store(re, i + half, x_re)
@@ -73,19 +83,17 @@ def _halve(re: NDArray[np.float64], im: NDArray[np.float64], twiddles: NDArray[n
 def _quarter(
     re: NDArray[np.float64],
     im: NDArray[np.float64],
-    twiddles: NDArray[np.float64],
+    quarters: NDArray[np.float64],
     first: int,
     span: int,
     n_spans: int,
 ) -> None:
     """Radix-4 stage of `n_spans` times `span` rows: four quarters of each become four signals."""
     quarter = span // 4
-    stride = re.shape[0] // span
-    cosine, sine = twiddles[0], twiddles[1]
+    twiddles = quarters[(quarter - 1) // 3 :]  # behind 1 + 4 + 16 + ... rows of shorter spans
     for j in range(quarter):
-        w1, w2, w3 = np.uint64(j * stride), np.uint64(2 * j * stride), np.uint64(3 * j * stride)
-        c1, c2, c3 = cosine[w1], cosine[w2], cosine[w3]
-        s1, s2, s3 = sine[w1], sine[w2], sine[w3]
+        c1, s1, c2 = twiddles[j, 0], twiddles[j, 1], twiddles[j, 2]
+        s2, c3, s3 = twiddles[j, 3], twiddles[j, 4], twiddles[j, 5]
         for block in range(n_spans):
             i0 = first + block * span + j
             i1, i2, i3 = i0 + quarter, i0 + 2 * quarter, i0 + 3 * quarter
@@ -111,29 +119,27 @@ def _quarter(
 
 
 @kernel
-def forward(
-    re: NDArray[np.float64], im: NDArray[np.float64], twiddles: NDArray[np.float64]
-) -> None:
+def forward(re: NDArray[np.float64], im: NDArray[np.float64], tables: Transform) -> None:
     """Transform `re` + j `im`, in place.
 
     Parameters
     ----------
     re, im : ndarray, shape (n, WIDTH)
         Signals; become their spectra, bins in the order of `Transform.row_of_bin`.
-    twiddles : ndarray, shape (2, n)
-        See `Transform`.
+    tables : Transform
+        Tables for n points.
     """
     largest_span = 1
     while 4 * largest_span <= re.shape[0]:
         largest_span *= 4
     if largest_span < re.shape[0]:
-        _halve(re, im, twiddles)
+        _halve(re, im, tables.halves)
     for first in range(0, re.shape[0], _CACHED_ROWS):
         span = largest_span
         while span > _CACHED_ROWS:
             if first % span == 0:
-                _quarter(re, im, twiddles, first, span, 1)
+                _quarter(re, im, tables.quarters, first, span, 1)
             span //= 4
         while span >= 4:
-            _quarter(re, im, twiddles, first, span, _CACHED_ROWS // span)
+            _quarter(re, im, tables.quarters, first, span, _CACHED_ROWS // span)
             span //= 4

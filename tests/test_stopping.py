@@ -25,6 +25,7 @@ PROGRAMS = {
     "script": [str(RECIPE / "baseline" / "enhance.py")],
     "module": ["-m", "recipes.cad_icassp_2024.generate_dataset.make_demo_data"],
     "cadenza-report": ["-c", "from recipes.cad_icassp_2024.commands import report; report()"],
+    "haaqi module": ["-m", "clarity.evaluator.haaqi"],
     "haaqi": ["-c", "from clarity.commands import haaqi; haaqi()"],
 }
 

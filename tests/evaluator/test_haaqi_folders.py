@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,20 @@ def test_a_stopped_run_keeps_what_is_scored(data: Path, monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         folders.score_folders(pairs, FileScorer(STANDARD_AUDIOGRAMS["N3"]), output, 1)
     assert {row["file"] for row in table(output)} == {"a.flac"}
+
+
+def test_ctrl_c_ends_with_one_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop_at_a(pair: folders.FilePair, scorer: FileScorer) -> object:
+        return signal.raise_signal(signal.SIGINT) if pair.name == "a.flac" else score(pair, scorer)
+
+    score = folders._score
+    monkeypatch.setattr(folders, "_score", stop_at_a)
+    output = data / "scores.csv"
+    assert run(data, "--audiogram", "N3", "--output", output) == 130
+    assert capsys.readouterr().err.endswith("\nStopped. The same command goes on from here.\n")
+    assert "a.flac" not in {row["file"] for row in table(output)}
 
 
 def test_files_that_do_not_match_are_listed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

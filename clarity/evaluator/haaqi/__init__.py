@@ -1,23 +1,9 @@
-"""The hearing-aid audio quality index (HAAQI) of Kates & Arehart (2016)."""
+"""The hearing-aid audio quality index (HAAQI) of Kates & Arehart (2016).
 
-from clarity.evaluator.haaqi.background import BackgroundScorer, BackgroundScoringError
-from clarity.evaluator.haaqi.batch import Ear, evaluate_listeners
-from clarity.evaluator.haaqi.haaqi import (
-    SilentReferenceError,
-    compute_haaqi,
-    evaluate_haaqi,
-    haaqi_v1,
-)
-from clarity.evaluator.haaqi.regression import HaaqiResult
+The names are in ``__init__.pyi``; a module is imported when one of its names is first used, so that
+``python -m clarity.evaluator.haaqi`` can end with one line while it is still importing.
+"""
 
-__all__ = [
-    "BackgroundScorer",
-    "BackgroundScoringError",
-    "Ear",
-    "HaaqiResult",
-    "SilentReferenceError",
-    "compute_haaqi",
-    "evaluate_haaqi",
-    "evaluate_listeners",
-    "haaqi_v1",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

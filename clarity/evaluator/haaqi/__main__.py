@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from clarity.utils.stopping import end_at_once_when_stopped
+
+    end_at_once_when_stopped()
+
 import argparse
 import json
 import logging
@@ -20,6 +25,7 @@ from clarity.evaluator.haaqi.files import EARS, FileScorer
 from clarity.evaluator.haaqi.folders import match_files, score_folders
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram, Listener
+from clarity.utils.stopping import exit_code, raised_when_stopped
 
 _EPILOG = """\
 A stereo file is scored channel by channel, left ear first. The level of the music matters: by
@@ -111,21 +117,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, or 1 when the input cannot be scored.
+        Exit code: 0, 1 when the input cannot be scored, 128 and the signal's number when stopped.
     """
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
-        if options.reference.is_dir() and options.processed.is_dir():
-            return _score_folders(options)
-        if options.output is not None:
-            wrong = [path for path in (options.reference, options.processed) if not path.is_dir()]
-            what = "is a file" if wrong[0].exists() else "no such folder"
-            raise ValueError(f"{wrong[0]}: {what}; --output is for two folders")
-        results = _scorer(options).score(options.reference, options.processed, options.listener)
+        with raised_when_stopped():
+            return _run(options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except KeyboardInterrupt as stopped:
+        advice = " The same command goes on from here." if options.output else ""
+        sys.stderr.write(f"\nStopped.{advice}\n")
+        return exit_code(stopped)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Do what the options ask for; returns the exit code."""
+    if options.reference.is_dir() and options.processed.is_dir():
+        return _score_folders(options)
+    if options.output is not None:
+        wrong = [path for path in (options.reference, options.processed) if not path.is_dir()]
+        what = "is a file" if wrong[0].exists() else "no such folder"
+        raise ValueError(f"{wrong[0]}: {what}; --output is for two folders")
+    results = _scorer(options).score(options.reference, options.processed, options.listener)
     sys.stdout.write((_as_json(results) if options.json else _as_text(results)) + "\n")
     return 0
 

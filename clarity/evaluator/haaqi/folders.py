@@ -179,8 +179,8 @@ def score_folders(
     errors: dict[str, Exception] = {}
     saved = time.monotonic()
     with ThreadPoolExecutor(n_workers) as pool:
-        futures = {pool.submit(_score, pair, scorer): pair for pair in todo}
         try:
+            futures = {pool.submit(_score, pair, scorer): pair for pair in todo}
             for future in progress(as_completed(futures), len(todo)):
                 pair = futures[future]
                 error = future.exception()

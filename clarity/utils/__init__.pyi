@@ -12,6 +12,7 @@ from .file_io import (
     read_json as read_json,
     read_jsonl as read_jsonl,
     read_signal as read_signal,
+    write_csv as write_csv,
     write_json as write_json,
     write_jsonl as write_jsonl,
     write_signal as write_signal,

@@ -1,14 +1,15 @@
-"""Reading and writing of audio, JSON and JSON Lines files.
+"""Reading and writing of audio, JSON, JSON Lines and CSV files.
 
 Every file is written whole or not at all: see `atomic_path`.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -118,6 +119,26 @@ def write_jsonl(filename: str | Path, records: Sequence[Any]) -> None:
     lines = "".join(f"{json.dumps(record)}\n" for record in records)
     with Path(filename).open("a", encoding="utf-8") as file:
         file.write(lines)
+
+
+def write_csv(
+    path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
+) -> None:
+    """Write a CSV file with a header, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write, UTF-8.
+    columns : sequence of str
+        Names of the columns, in order.
+    rows : iterable of mappings
+        Values by column, none where one is missing; other keys are passed over.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 @contextmanager

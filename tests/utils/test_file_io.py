@@ -1,4 +1,4 @@
-"""Audio, JSON and JSON Lines files; nothing is written by halves."""
+"""Audio, JSON, JSON Lines and CSV files; nothing is written by halves."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from clarity.utils.file_io import (
     read_json,
     read_jsonl,
     read_signal,
+    write_csv,
     write_json,
     write_jsonl,
     write_signal,
@@ -61,6 +62,13 @@ def test_failure_leaves_no_file_and_spares_the_old(tmp_path, error):
             raise error
     assert list(tmp_path.iterdir()) == [old]
     assert old.read_text() == "old"
+
+
+def test_csv_is_utf8_with_a_header_and_the_columns_asked_for(tmp_path):
+    rows = [{"score": 0.1, "song": "Für, Elise", "other": 1}, {"song": None}]
+    write_csv(tmp_path / "scores.csv", ("song", "score"), rows)
+    expected = 'song,score\r\n"Für, Elise",0.1\r\n,\r\n'
+    assert (tmp_path / "scores.csv").read_bytes() == expected.encode()
 
 
 def test_writers_leave_no_file_when_the_disk_is_full(tmp_path, monkeypatch):

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clarity.evaluator.haaqi.regression import HaaqiResult
-from clarity.utils.atomic_files import atomic_path
-from clarity.utils.file_io import write_json
+from clarity.utils.file_io import write_csv, write_json
 
 PARTS = tuple(part.name for part in fields(HaaqiResult))
 COLUMNS = ("file", "listener", "ear", *PARTS, "inputs")
@@ -70,11 +69,5 @@ class ScoreTable:
         rows = [row for name in order for row in self.rows.get(name, ())]
         if self.path.suffix == ".json":
             write_json(self.path, rows, indent=2)
-            return
-        with (
-            atomic_path(self.path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+        else:
+            write_csv(self.path, COLUMNS, rows)

@@ -15,6 +15,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.paths import DataPaths
@@ -38,7 +39,6 @@ from recipes.cad_icassp_2024.runs.scores import (
     read_rows,
     read_scores,
     row_key,
-    write_rows,
 )
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def merge_batches(config: DictConfig | Config) -> None:
 def _write(
     path: Path, columns: Sequence[str], rows: Mapping[Key, Row], order: Sequence[Key]
 ) -> None:
-    write_rows(path, columns, [rows[key] for key in order if key in rows])
+    write_csv(path, columns, [rows[key] for key in order if key in rows])
 
 
 def _count_on_disk(folder: Path) -> int:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.parallel import Interrupted
-from recipes.cad_icassp_2024.runs.scores import write_rows
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Failures:
         if not rows:
             self.file.unlink(missing_ok=True)
             return
-        write_rows(self.file, COLUMNS, rows)
+        write_csv(self.file, COLUMNS, rows)
 
     def _known(self) -> list[dict[str, str]]:
         """Return the rows of the file; one that is damaged is made anew, for it only informs."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from clarity.utils.file_io import write_csv
 from clarity.utils.results_support import ResultsFile
 from recipes.cad_icassp_2024.data.content import digest_of
 from recipes.cad_icassp_2024.data.errors import RecipeError
@@ -30,7 +31,6 @@ from recipes.cad_icassp_2024.runs.scores import (
     read_rows,
     read_scores,
     row_key,
-    write_rows,
 )
 from recipes.cad_icassp_2024.runs.settings import MadeFrom, Settings
 
@@ -150,7 +150,7 @@ class ScoreTable:
         ):
             ordered = sorted(wanted, key=lambda row: order.get(row_key(row), len(order)))
             if ordered != there:
-                write_rows(path, columns, ordered)
+                write_csv(path, columns, ordered)
 
     def _discard(self, keys: Collection[Key], why: str | None) -> None:
         """Take out the rows of pairs, and log how many and why."""
@@ -160,7 +160,7 @@ class ScoreTable:
         if len(kept) < len(rows):
             if why is not None:
                 log.warning("%s: %d %s", self.path, len(gone & {*map(row_key, rows)}), why)
-            write_rows(self.path, SCORE_COLUMNS, kept)
+            write_csv(self.path, SCORE_COLUMNS, kept)
 
 
 def _open(path: Path, columns: Sequence[str]) -> ResultsFile:

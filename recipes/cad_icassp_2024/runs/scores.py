@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clarity.utils.atomic_files import atomic_path
+from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.metric import METRIC, PARTS, SCORE_RANGE
@@ -121,17 +121,9 @@ def implausible(row: Mapping[str, str]) -> bool:
     return not all(low <= value <= high for value in _numbers(row))
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file whole."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def write_scores(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
     """Write a score file whole."""
-    write_rows(path, SCORE_COLUMNS, rows)
+    write_csv(path, SCORE_COLUMNS, rows)
 
 
 def log_summary(path: Path) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from clarity.utils.atomic_files import atomic_path
+from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.scores import write_rows
 
 HistoryRow = dict[str, float]
 """Epoch, mean losses and gradient norm of its steps, validation score behind it."""
@@ -101,7 +101,7 @@ class TrainingFolder:
         }
         _save(state, self.state_file)
         history = ({**one, "score": mean_score(one)} for one in self.rows)
-        write_rows(self.history_file, (*HISTORY_COLUMNS, "score"), history)
+        write_csv(self.history_file, (*HISTORY_COLUMNS, "score"), history)
         return is_best
 
     def clear(self) -> None:

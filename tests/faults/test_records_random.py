@@ -106,11 +106,10 @@ class Place:
 
     def copy(self, folder: Path) -> Place:
         """The same inputs without any results."""
-        shutil.copytree(self.data.root, folder / "data")
+        data = self.data.copied_to(folder / "data")
         shutil.copyfile(self.weights, folder / "weights.pt")
         shutil.rmtree(folder / "data" / "audio" / "at_mic_music", ignore_errors=True)
         (folder / "data" / "metadata" / "at_mic_music.train.json").unlink(missing_ok=True)
-        data = TinyDataset(folder / "data", *list(vars(self.data).values())[1:])
         return Place(folder, data, self.plugin, dict(self.overrides))
 
     def keys(self) -> dict[str, str]:

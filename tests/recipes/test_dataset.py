@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +37,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> TinyDataset:
 
 @pytest.fixture
 def data(template: TinyDataset, tmp_path: Path) -> TinyDataset:
-    root = tmp_path / "cadenza data"
-    shutil.copytree(template.root, root)
-    return TinyDataset(
-        root, template.split, template.songs, template.scenes, template.scene_listeners
-    )
+    return template.copied_to(tmp_path / "cadenza data")
 
 
 def test_scenes_listeners_and_pairs(data: TinyDataset) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,11 @@ class TinyDataset:
 
     def at_mic_folder(self, mixture: str) -> Path:
         return self.root / "audio" / "at_mic_music" / self.split / mixture
+
+    def copied_to(self, root: Path) -> TinyDataset:
+        """Copy all files, so that a test may change them."""
+        shutil.copytree(self.root, root)
+        return replace(self, root=root)
 
 
 def make_tiny_dataset(

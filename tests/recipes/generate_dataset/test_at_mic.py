@@ -45,11 +45,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> TinyDataset:
 
 @pytest.fixture
 def data(template: TinyDataset, tmp_path: Path) -> TinyDataset:
-    root = tmp_path / "data"
-    shutil.copytree(template.root, root)
-    return TinyDataset(
-        root, template.split, template.songs, template.scenes, template.scene_listeners
-    )
+    return template.copied_to(tmp_path / "data")
 
 
 def samples(path: Path) -> np.ndarray:

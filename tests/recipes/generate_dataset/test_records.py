@@ -34,11 +34,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> TinyDataset:
 
 @pytest.fixture
 def data(template: TinyDataset, tmp_path: Path) -> TinyDataset:
-    root = tmp_path / "data"
-    shutil.copytree(template.root, root)
-    return TinyDataset(
-        root, template.split, template.songs, template.scenes, template.scene_listeners
-    )
+    return template.copied_to(tmp_path / "data")
 
 
 def music(data: TinyDataset) -> dict[str, bytes]:
@@ -49,10 +45,10 @@ def music(data: TinyDataset) -> dict[str, bytes]:
 def from_nothing(data: TinyDataset, tmp_path: Path) -> dict[str, bytes]:
     """What an empty folder would be filled with now."""
     fresh = tmp_path / "fresh"
-    shutil.copytree(data.root, fresh)
+    copy = data.copied_to(fresh)
     shutil.rmtree(fresh / "audio" / "at_mic_music")
     run(generate_config(fresh))
-    return music(TinyDataset(fresh, data.split, data.songs, data.scenes, data.scene_listeners))
+    return music(copy)
 
 
 def other_position(data: TinyDataset) -> None:

@@ -12,18 +12,19 @@ import pytest
 import soundfile
 import torch
 
-from clarity.evaluator.haaqi import evaluate_haaqi
-from clarity.evaluator.haaqi_torch import (
-    EarParameters,
-    HaaqiLoss,
-    HaaqiOutput,
-    haaqi,
-    pair_features,
-)
+from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, haaqi
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram
-from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair
+from tests.evaluator.random_pairs import PAIRS, make_pair
+from tests.evaluator.torch_pairs import (
+    TOLERANCE,
+    audiogram,
+    exact,
+    music,
+    numbers,
+    odd_pair,
+    tensor,
+)
 
-TOLERANCE = 1e-8
 FLIPS_A_LAG_IN_FLOAT32 = {"noisy_vocals"}
 CASES = ["clipped", "silent_gap", "short_processed", "adds_nalr", "resampled_44k1"]
 MORE_CASES = [
@@ -39,48 +40,6 @@ PAIRS_OF_ONE_RATE = [
     for name, (seconds, _, _, rate, other_rate) in PAIRS.items()
     if rate == other_rate
 ]
-
-
-def music(n: int, seed: int, rate: float = 24000) -> np.ndarray:
-    """Decaying harmonics at random pitches."""
-    rng = np.random.RandomState(seed)
-    t = np.arange(n) / rate
-    x = 0.003 * rng.standard_normal(n)
-    for start in np.arange(0.0, t[-1], 0.15):
-        since = np.maximum(t - start, 0.0)
-        for pitch in rng.uniform(100, 900, 3):
-            tone = sum(np.sin(2 * np.pi * pitch * k * since) / k for k in range(1, 6))
-            x += 0.05 * (t >= start) * np.exp(-8 * since) * tone
-    return x
-
-
-def audiogram(seed: int) -> Audiogram:
-    """Odd audiogram."""
-    rng = np.random.RandomState(seed)
-    return Audiogram(np.round(rng.uniform(-10, 50) + rng.uniform(-10, 40, 8)), FREQUENCIES_HZ)
-
-
-def tensor(*signals: np.ndarray) -> torch.Tensor:
-    """Batch of signals of one length."""
-    return torch.from_numpy(np.stack(signals))
-
-
-def exact(processed: np.ndarray, reference: np.ndarray, ear: Audiogram, **options) -> list[float]:
-    """Seven numbers of the exact implementation in NumPy, which needs no compiling."""
-    rate, stream = options.get("rate", 24000), options.get("stream") or options.get("seed", 0)
-    stream = np.random.RandomState(stream) if isinstance(stream, int) else stream
-    equalisation, level1 = options.get("equalisation", 2), options.get("level1", 80.0)
-    result = evaluate_haaqi(
-        *(reference, rate, processed, rate, ear, equalisation, level1),
-        random_state=stream,
-        engine="reference",
-    )
-    return [result.score, result.nonlinear, result.linear, *result.raw]
-
-
-def numbers(output: HaaqiOutput) -> np.ndarray:
-    """Seven numbers of each pair, shape (pairs, 7)."""
-    return torch.stack([value.flatten() for value in output], -1).numpy()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
@@ -126,20 +85,6 @@ def test_random_pair_of_the_peer(name: str) -> None:
     )
     expected = REFERENCES[name]["values"]
     np.testing.assert_allclose(numbers(output)[0], expected, rtol=0, atol=TOLERANCE)
-
-
-def odd_pair(
-    seed: int, rate: int, seconds: tuple[float, float] = (0.25, 0.4)
-) -> tuple[np.ndarray, np.ndarray]:
-    """Processed and reference with a delay, a gap, another polarity, hiss or a limiter."""
-    rng = np.random.RandomState(seed)
-    reference = music(int(rate * rng.uniform(*seconds)), seed, rate)
-    processed = (1 - 2 * (seed % 2)) * np.roll(reference, rng.randint(-900, 900))
-    start = rng.randint(processed.size // 2)
-    processed[start : start + rng.randint(2000)] = 0.0
-    limit = rng.uniform(0.2, 1.0) * np.abs(processed).max()
-    hiss = 10.0 ** rng.uniform(-5, -2) * rng.standard_normal(processed.size)
-    return np.clip(processed, -limit, limit) + hiss, reference
 
 
 @pytest.mark.parametrize("equalisation", [1, 2])
@@ -243,97 +188,6 @@ def test_stereo_and_one_numpy_stream() -> None:
         for ear in (four_ears, EarParameters.from_audiograms(ears))
     ]
     assert torch.equal(seeded[0].score, seeded[1].score)
-
-
-@pytest.mark.parametrize(
-    ("stream", "block"), [(7, 1920), (np.random.RandomState(7), 5760)], ids=["seed", "stream"]
-)
-def test_blocks_joined_are_the_whole(monkeypatch: pytest.MonkeyPatch, stream, block: int) -> None:
-    """Scores and gradients of signals of several blocks, of unequal lengths, band lags across.
-
-    The largest lag of a band, 2400 samples, reaches beyond the next of the shorter blocks.
-    """
-    pairs = [odd_pair(seed, 24000, (0.4, 0.7)) for seed in (1, 2)]
-    n = max(reference.size for _, reference in pairs)
-    batch = [
-        tensor(*(np.pad(x, (0, n - x.size)) for x in signals))
-        for signals in zip(*pairs, strict=True)
-    ]
-    ear = EarParameters.from_audiograms([audiogram(1), audiogram(2)])
-    results = []
-    for in_blocks in (False, True):
-        if in_blocks:
-            monkeypatch.setattr(pair_features, "BLOCK_SAMPLES", block)
-            monkeypatch.setattr(pair_features, "PAIR_BYTES", 0.0)
-        processed = batch[0].clone().requires_grad_()
-        if not isinstance(stream, int):
-            stream.seed(7)
-        output = haaqi(
-            *(processed, batch[1], ear), sample_rate=24000, level1=80.0, noise=stream, band_chunk=16
-        )
-        output.score.sum().backward()
-        results.append((numbers(HaaqiOutput(*(v.detach() for v in output))), processed.grad))
-    (whole, of_whole), (joined, of_joined) = results
-    np.testing.assert_allclose(joined, whole, rtol=0, atol=1e-12)
-    assert (of_joined - of_whole).norm() < 1e-10 * of_whole.norm()
-
-
-@pytest.mark.parametrize(
-    ("pairs", "seconds", "dtype", "whole"),
-    [
-        (1, 10, torch.float64, True),
-        (1, 11, torch.float64, False),
-        (1, 20, torch.float32, True),
-        (1, 21, torch.float32, False),
-        (4, 10, torch.float32, True),
-        (5, 10, torch.float32, False),
-    ],
-)
-def test_what_fits_in_memory_is_worked_on_at_once(
-    pairs: int, seconds: int, dtype: torch.dtype, whole: bool
-) -> None:
-    n = 24000 * seconds + 192  # a hop behind the end, as in `_score`
-    blocks = pair_features._blocks(torch.empty(pairs, n, dtype=dtype))
-    assert (len(blocks) == 1) == whole
-    assert [block.start for block in blocks[1:]] == [block.stop for block in blocks[:-1]]
-    assert (blocks[0].start, blocks[-1].stop) == (0, n)
-
-
-@pytest.mark.slow
-def test_four_minutes_in_little_memory(tmp_path: Path) -> None:
-    """A song scores in under 2 GB, as the exact metric does, and has a gradient within 6 GB."""
-    code = """
-import sys, numpy as np, torch
-from benchmarks.measure import peak_gb
-from clarity.evaluator.haaqi_torch import EarParameters, haaqi
-from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
-y, x = torch.from_numpy(np.load(sys.argv[1]))[:, None]
-y.requires_grad_(sys.argv[2] == "gradient")
-ear = EarParameters.from_audiograms([STANDARD_AUDIOGRAMS["N3"]])
-score = haaqi(y, x, ear, sample_rate=24000, level1=85.0, noise=1).score
-if y.requires_grad:
-    score.sum().backward()
-    assert y.grad.isfinite().all() and y.grad.norm() > 0
-print(peak_gb(), float(score.detach()))
-"""
-    verse = music(240_000, 1)
-    x = np.concatenate(
-        [verse[::sign] * gain for gain in np.linspace(0.3, 2, 12) for sign in (1, -1)]
-    )
-    y = np.clip(x, -0.1, 0.1)
-    np.save(tmp_path / "pair.npy", np.stack((y, x)))
-    expected = exact(y, x, STANDARD_AUDIOGRAMS["N3"], seed=1, level1=85.0)[0]
-    for what, limit_gb in (("score", 2.0), ("gradient", 6.0)):
-        run = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "pair.npy"), what],
-            cwd=Path(__file__).parents[2],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        peak_gb, score = (float(value) for value in run.stdout.split())
-        assert peak_gb < limit_gb
-        assert score == pytest.approx(expected, abs=TOLERANCE)
 
 
 def test_torch_noise_is_the_same_metric(golden: Path) -> None:

@@ -25,7 +25,7 @@ import measure
 import numpy as np
 from evaluate import add_listeners
 
-from clarity.utils.flac_encoder import FlacEncoder
+from clarity.utils.flac_codec import FlacEncoder
 from clarity.utils.signal_processing import Clipping
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer, enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq

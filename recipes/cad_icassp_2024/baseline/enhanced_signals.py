@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from clarity.utils.flac_encoder import FlacEncoder
+from clarity.utils.flac_codec import FlacEncoder
 from clarity.utils.peak_file import remove_peak_file
 from clarity.utils.signal_processing import Clipping, limited_to_16bit, resample_blocks
 from recipes.cad_icassp_2024.data.dataset import Dataset

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
+import scipy
 import soxr
 
 FULL_SCALE_16BIT: Final = 32768

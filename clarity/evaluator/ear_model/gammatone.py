@@ -22,8 +22,10 @@ HIGHEST_HZ = 8000.0
 
 EAR_Q = 9.26449
 MIN_ERB_HZ = 24.7
-"""ERB(f) = MIN_ERB_HZ + f/EAR_Q in Hz (Glasberg & Moore 1990, in the form of Slaney 1993).
+"""ERB(f) = MIN_ERB_HZ + f/EAR_Q in Hz.
 
+Slaney 1993, section 2.1 ("Equivalent Rectangular Bandwidth"), has this form of 24.7 (4.37 f/1000 +
+1), the bandwidth of Glasberg & Moore 1990.
 Kates's program ascribes these two numbers to Moore & Glasberg (1983), whose bandwidth is a
 polynomial of the second degree.
 """

@@ -77,15 +77,15 @@ def synchrony_weights(frequencies_hz: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def nonlinear_term(cep_high: Any, bm_sync5: Any) -> Any:
-    """Term for noise and nonlinear distortion."""
+    """Term for noise and nonlinear distortion (Kates & Arehart 2016)."""
     return 0.754 * cep_high**3 + 0.246 * bm_sync5
 
 
 def linear_term(d_loud: Any, d_norm: Any) -> Any:
-    """Term for linear filtering."""
+    """Term for linear filtering (Kates & Arehart 2016)."""
     return 0.329 * d_loud + 0.671 * d_norm
 
 
 def combined_score(nonlinear: Any, linear: Any) -> Any:
-    """HAAQI from its two terms."""
+    """HAAQI from its two terms (Kates & Arehart 2016)."""
     return 0.336 * nonlinear + 0.001 * linear + 0.501 * nonlinear**2 + 0.161 * linear**2

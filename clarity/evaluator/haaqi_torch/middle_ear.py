@@ -22,7 +22,6 @@ from clarity.evaluator.haaqi_torch.resampling import rational_response
 from clarity.evaluator.haaqi_torch.shift import shifted
 
 _MIDDLE_EAR_RINGS = 1024  # samples after which the middle ear is at rest
-
 _AUTOCORRELATION_FFT = 16384
 
 

@@ -8,9 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from clarity.evaluator.haaqi_torch.ear import (
-    EarParameters,
-)
+from clarity.evaluator.haaqi_torch.ear import EarParameters
 from clarity.evaluator.haaqi_torch.noise import Noise
 from clarity.evaluator.haaqi_torch.silence import Silence
 

@@ -16,7 +16,7 @@ from clarity.utils.peak_file import remove_peak_file
 from clarity.utils.signal_processing import Clipping, limited_to_16bit, resample_blocks
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
-from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Result
@@ -190,7 +190,27 @@ def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
             f"{shortened(list(problems.values()))}\nRun enhance.py with the same path.exp_folder "
             "first, which makes them, or put the signals there"
         )
-    return run.without(problems, pairs)
+    usable = run.without(problems, pairs)
+    _warn_of_old_music(run, usable)
+    return usable
+
+
+def _warn_of_old_music(run: Run, pairs: Sequence[Pair]) -> None:
+    """Warn of signals whose records say that they were made from music that is no longer there."""
+    makers = [MadeFrom(run.dataset, files, {}) for files in ((MIXTURE,), SONG_FILES)]
+    old = []
+    for pair in pairs:
+        digest = run.records.contents.digest(run.experiment.signal_file(pair))
+        records = run.records.made_from(pair.id, digest)
+        now = {maker.music(pair.scene) for maker in makers}
+        if records and not any(record.get("music") in now for record in records):
+            old.append(pair.id)
+    if old:
+        log.warning(
+            "%d of %d signals were made from music that has since changed; their scores are those "
+            "of old signals. Run enhance.py again, then evaluate.py:%s",
+            *(len(old), len(pairs), shortened(old)),
+        )
 
 
 def _header_problem(

@@ -12,7 +12,7 @@ from clarity.utils.file_io import read_json
 from recipes.cad_icassp_2024.data.content import digest_of
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.paths import DataPaths
-from recipes.cad_icassp_2024.data.scenes import Pair
+from recipes.cad_icassp_2024.data.scenes import Pair, Scene
 from recipes.cad_icassp_2024.runs.config import Config
 
 Settings = dict[str, Any]
@@ -122,13 +122,17 @@ class MadeFrom:
 
     def __call__(self, pair: Pair) -> dict[str, str]:
         """Return the digest of everything that a pair's result depends on."""
-        scene, ears = pair.scene, (pair.listener.audiogram_left, pair.listener.audiogram_right)
-        if scene.mixture_id not in self._of_song:
-            digests = [self._dataset.digest(scene, name) for name in self._files]
-            self._of_song[scene.mixture_id] = digest_of(digests)
+        ears = pair.listener.audiogram_left, pair.listener.audiogram_right
         return {
-            "music": self._of_song[scene.mixture_id],
-            "gains": digest_of(dict(scene.gains_db)),
+            "music": self.music(pair.scene),
+            "gains": digest_of(dict(pair.scene.gains_db)),
             "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
             "settings": self._settings,
         }
+
+    def music(self, scene: Scene) -> str:
+        """Return the digest of the files of a scene's song."""
+        if scene.mixture_id not in self._of_song:
+            digests = [self._dataset.digest(scene, name) for name in self._files]
+            self._of_song[scene.mixture_id] = digest_of(digests)
+        return self._of_song[scene.mixture_id]

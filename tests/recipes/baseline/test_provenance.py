@@ -188,7 +188,13 @@ def test_scores_follow_music_that_changes_after_all_is_done(exp, run, own_tiny, 
     change_music(own_tiny, own_tiny.mixtures[0])
     run(run_calculate_aq, "exp")
     assert "2 of 8 scores were made from music that has since changed: scored again" in caplog.text
+    stale = "2 of 8 signals were made from music that has since changed; their scores are those of"
+    assert stale in caplog.text
     assert (exp / "scores.csv").read_bytes() == scores_from_scratch(run, exp) != before
+    run(enhance, "exp")
+    caplog.clear()
+    run(run_calculate_aq, "exp")
+    assert stale not in caplog.text
 
 
 def test_a_signal_that_was_not_made_here_is_refused_by_enhance(exp, run):

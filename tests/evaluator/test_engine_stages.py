@@ -360,7 +360,7 @@ def test_group_delay_and_shift() -> None:
     delay, lag = np.arange(WIDTH) * 50, np.arange(WIDTH) * 30 - 60
     lags = np.stack((np.zeros((2, WIDTH), int), np.stack((lag, lag))))
     parameters = fast_bands.BandParameters(
-        aligned_zeros(1, WIDTH), lags, lags - delay, np.ones((2, WIDTH)), delay, 2.5, 0.0
+        aligned_zeros(1, WIDTH), lags, np.ones((2, WIDTH)), delay, 2.5, 0.0
     )
     ring = fast_bands.new_rings(parameters)[1].envelope
     aligned_x = np.stack([np.pad(z, 500)[500 + d :][:n] for z, d in zip(x, lag, strict=True)])
@@ -374,14 +374,15 @@ def test_group_delay_and_shift() -> None:
         rings.finish_hop(ring, ahead, lag)
         hop = ahead - parameters.hops_ahead()
         if hop >= 0:
-            take(ring, hop, lag - delay, out)
+            take(ring, hop, lag, delay, out)
             ours[:, hop * HOP : (hop + 1) * HOP] = 0.5 * out.T
     np.testing.assert_array_equal(ours, expected)
 
 
 @numba.njit(error_model="numpy")
-def take(ring, hop, shift, out):
-    rings.take_hop(ring, hop, shift, vector.broadcast(2.0), np.zeros(WIDTH, np.int64), out)
+def take(ring, hop, lag, delay, out):
+    places = np.zeros(WIDTH, np.int64)
+    rings.take_hop(ring, hop, lag, delay, vector.broadcast(2.0), places, out)
 
 
 @pytest.mark.parametrize("kind", ["music", "click", "tones"])

@@ -136,8 +136,6 @@ class BandParameters(NamedTuple):
         Level above threshold of an envelope of 1.
     lags : ndarray of int64, shape (2, 2, WIDTH)
         Delays of envelope and motion of the reference, which are 0, and of the processed signal.
-    shifts : ndarray of int64, shape (2, 2, WIDTH)
-        Samples by which they are taken from later: `lags` less `delay`.
     scale : ndarray, shape (2, WIDTH)
         Factors that the signals still need.
     delay : ndarray of int64, shape (WIDTH,)
@@ -150,7 +148,6 @@ class BandParameters(NamedTuple):
 
     full_scale_db: NDArray[np.float64]
     lags: NDArray[np.int64]
-    shifts: NDArray[np.int64]
     scale: NDArray[np.float64]
     delay: NDArray[np.int64]
     threshold_db: float
@@ -158,11 +155,11 @@ class BandParameters(NamedTuple):
 
     def hops_ahead(self) -> int:
         """Hops that the cochlea has to run ahead of the comparison."""
-        return max(0, -(-int(self.shifts.max()) // HOP))
+        return max(0, -(-int((self.lags - self.delay).max()) // HOP))
 
     def hops_behind(self) -> int:
         """Hops that the comparison looks back."""
-        return max(0, -(int(self.shifts.min()) // HOP))
+        return max(0, -(int((self.lags - self.delay).min()) // HOP))
 
 
 def new_rings(parameters: BandParameters) -> tuple[Output, Output]:
@@ -304,9 +301,9 @@ def compare(
         for s in range(2):
             envelope, rate, motion = workspace.aligned[s], workspace.rates[s], workspace.motions[s]
             copy_rows(motion[HOP:], motion[:HOP])
-            shifts, scale = parameters.shifts[s], load(parameters.scale, s)
-            take_hop(rings[s].envelope, hop, shifts[0], scale, places, envelope)
-            take_hop(rings[s].motion, hop, shifts[1], scale, places, motion[HOP:])
+            lags, delay, scale = parameters.lags[s], parameters.delay, load(parameters.scale, s)
+            take_hop(rings[s].envelope, hop, lags[0], delay, scale, places, envelope)
+            take_hop(rings[s].motion, hop, lags[1], delay, scale, places, motion[HOP:])
             _inner_hair_cell_hop(
                 voltages[s], parameters.full_scale_db, envelope, rate, motion[HOP:]
             )

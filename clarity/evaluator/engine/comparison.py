@@ -216,11 +216,9 @@ class CochlearComparison:
         delay: NDArray[np.int64],
     ) -> BandParameters:
         """Parameters of some bands behind the compression."""
-        both_lags = np.stack((np.zeros_like(lags), lags))
         return BandParameters(
             full_scale_db=aligned((self.level1 - self.loss.ihc_db[bands])[np.newaxis]),
-            lags=both_lags,
-            shifts=both_lags - delay,
+            lags=np.stack((np.zeros_like(lags), lags)),
             scale=aligned(np.stack((np.ones(WIDTH), 1.0 / scale))),
             delay=delay,
             threshold_db=self.threshold_db,

@@ -12,15 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core.cgutils import get_or_insert_function
 
-from clarity.evaluator.engine.vector import HAS_AVX512, WIDTH, operation, pick
-
-
-def call(builder: ir.IRBuilder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
-    """Call a function of LLVM."""
-    kind = ir.FunctionType(result, [arg.type for arg in args])
-    return builder.call(get_or_insert_function(builder.module, kind, name), args)
+from clarity.evaluator.engine.vector import HAS_AVX512, WIDTH, call, every, operation, pick
 
 
 def _refined(name: str, refine: Callable[..., ir.Value]) -> Callable[..., ir.Value]:
@@ -46,11 +39,6 @@ def _refined(name: str, refine: Callable[..., ir.Value]) -> Callable[..., ir.Val
     return lower
 
 
-def _every(x: ir.Value, number: float) -> ir.Constant:
-    """Put a number into all places of a vector like `x`."""
-    return ir.Constant(x.type, [number] * x.type.count)
-
-
 def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
     """Return a b + c, rounded once."""
     return call(builder, f"llvm.fma.v{a.type.count}f64", a.type, a, b, c)
@@ -58,7 +46,7 @@ def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) 
 
 def _refine_reciprocal(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """From an estimate y of 1 / x: y grows by y (1 - x y)."""
-    one, minus_x = _every(x, 1.0), builder.fneg(x)
+    one, minus_x = every(x.type, 1.0), builder.fneg(x)
     for _ in range(2):
         y = _multiply_add(builder, y, _multiply_add(builder, minus_x, y, one), y)
     return y
@@ -66,12 +54,12 @@ def _refine_reciprocal(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Va
 
 def _refine_sqrt(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """From an estimate y of 1 / sqrt(x): s = x y and h = y / 2 grow by the part 1/2 - s h."""
-    half = _every(x, 0.5)
+    half = every(x.type, 0.5)
     s, h = builder.fmul(x, y), builder.fmul(y, half)
     for _ in range(2):
         error = _multiply_add(builder, builder.fneg(s), h, half)
         s, h = _multiply_add(builder, s, error, s), _multiply_add(builder, h, error, h)
-    zero = _every(x, 0.0)
+    zero = every(x.type, 0.0)
     return builder.select(builder.fcmp_ordered("==", x, zero), zero, s)
 
 
@@ -90,6 +78,6 @@ def reciprocal(typing: Any, x: Any) -> Any:
     """1 / x in every place, where both are normal numbers, to a unit in the last place."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.fdiv(_every(args[0], 1.0), args[0])
+        return builder.fdiv(every(args[0].type, 1.0), args[0])
 
     return x(x), _refined("rcp14", _refine_reciprocal) if HAS_AVX512 else lower

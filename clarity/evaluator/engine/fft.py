@@ -50,13 +50,15 @@ def transform(n: int) -> Transform:
         rows += span * (rest % radix)
         rest //= radix
     spans = [4**k for k in range(1, n.bit_length()) if 4**k <= n]
-    quarters = [_turns(np.outer(np.arange(span // 4) / span, [1, 2, 3])) for span in spans]
-    return Transform(rows, _turns(np.arange(n // 2) / n), np.concatenate(quarters).reshape(-1, 6))
+    quarters = [_twiddles(np.outer(np.arange(span // 4) / span, [1, 2, 3])) for span in spans]
+    return Transform(
+        rows, _twiddles(np.arange(n // 2) / n), np.concatenate(quarters).reshape(-1, 6)
+    )
 
 
-def _turns(turns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosines and sines, along a last axis, of turns backwards."""
-    return np.stack((np.cos(-2.0 * np.pi * turns), np.sin(-2.0 * np.pi * turns)), axis=-1)
+def _twiddles(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosines and sines of -2 pi times a share of a circle, along a last axis."""
+    return np.stack((np.cos(-2.0 * np.pi * share), np.sin(-2.0 * np.pi * share)), axis=-1)
 
 
 @kernel

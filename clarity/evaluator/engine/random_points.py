@@ -9,7 +9,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.cgutils import get_or_insert_function
 
 from clarity.evaluator.engine.vector import (
     DOUBLE,
@@ -17,6 +16,8 @@ from clarity.evaluator.engine.vector import (
     INT,
     ROW,
     WIDTH,
+    call,
+    every,
     operation,
     pick,
 )
@@ -36,14 +37,12 @@ def coordinates(typing: Any, words: Any, row: Any) -> Any:
         first = builder.gep(array.data, [builder.mul(args[1], INT(4 * WIDTH))])
         values = builder.load(builder.bitcast(first, pairs.as_pointer()), align=4)
 
-        def every(value: int) -> ir.Constant:
-            return ir.Constant(pairs, [value] * (2 * WIDTH))
-
-        a = builder.and_(builder.shl(values, every(21)), every((2**27 - 1) << 26))
-        b = builder.lshr(values, every(38))
-        integers = builder.sub(builder.or_(a, b), every(2**52))
+        upper_27_bits = builder.shl(values, every(pairs, 21))
+        a = builder.and_(upper_27_bits, every(pairs, (2**27 - 1) << 26))
+        b = builder.lshr(values, every(pairs, 38))
+        integers = builder.sub(builder.or_(a, b), every(pairs, 2**52))
         numbers = builder.sitofp(integers, ir.VectorType(DOUBLE, 2 * WIDTH))
-        numbers = builder.fmul(numbers, ir.Constant(numbers.type, [2.0**-52] * (2 * WIDTH)))
+        numbers = builder.fmul(numbers, every(numbers.type, 2.0**-52))
         x, y = (pick(builder, numbers, range(first, 2 * WIDTH, 2)) for first in range(2))
         return context.make_tuple(builder, sig.return_type, [x, y])
 
@@ -52,11 +51,8 @@ def coordinates(typing: Any, words: Any, row: Any) -> Any:
 
 def _is_inside(builder: ir.IRBuilder, radius: ir.Value) -> ir.Value:
     """Where a squared radius is in the unit circle, but not its centre."""
-    zero, one = (ir.Constant(radius.type, [value] * WIDTH) for value in (0.0, 1.0))
-    above, below = (
-        builder.fcmp_ordered(">", radius, zero),
-        builder.fcmp_ordered("<", radius, one),
-    )
+    above = builder.fcmp_ordered(">", radius, every(radius.type, 0.0))
+    below = builder.fcmp_ordered("<", radius, every(radius.type, 1.0))
     return builder.and_(above, below)
 
 
@@ -75,9 +71,7 @@ def _compress(builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, mask: i
     """Store the places of a vector that a mask has, one after the other."""
     if HAS_AVX512:
         name = f"llvm.x86.avx512.mask.compress.v{WIDTH}f64"
-        kind = ir.FunctionType(value.type, [value.type, value.type, mask.type])
-        function = get_or_insert_function(builder.module, kind, name)
-        value = builder.call(function, [value, ir.Constant(value.type, ir.Undefined), mask])
+        value = call(builder, name, value.type, value, value.type(ir.Undefined), mask)
         builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=8)
         return
     at = INT(0)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from clarity.evaluator.engine.cochlea import copy_rows
 from clarity.evaluator.engine.constants import HOP
-from clarity.evaluator.engine.estimates import call
 from clarity.evaluator.engine.jit import kernel
 from clarity.evaluator.engine.vector import (
     DOUBLE,
@@ -23,6 +22,8 @@ from clarity.evaluator.engine.vector import (
     WIDTH,
     Vector,
     aligned_zeros,
+    call,
+    every,
     operation,
     pick,
     store,
@@ -40,11 +41,11 @@ def gather(typing: Any, array: Any, places: Any, offset: Any) -> Any:
         integers = ir.VectorType(INT, WIDTH)
         places = builder.load(builder.bitcast(places, integers.as_pointer()), align=8)
         first = builder.ptrtoint(builder.gep(numbers, [args[2]]), INT)
-        every_first = builder.insert_element(integers([0] * WIDTH), first, INT(0))
+        every_first = builder.insert_element(every(integers, 0), first, INT(0))
         every_first = pick(builder, every_first, [0] * WIDTH)
-        addresses = builder.add(builder.mul(places, integers([8] * WIDTH)), every_first)
+        addresses = builder.add(builder.mul(places, every(integers, 8)), every_first)
         pointers = builder.inttoptr(addresses, ir.VectorType(numbers.type, WIDTH))
-        align, mask = ir.IntType(32)(8), ir.VectorType(ir.IntType(1), WIDTH)([1] * WIDTH)
+        align, mask = ir.IntType(32)(8), every(ir.VectorType(ir.IntType(1), WIDTH), 1)
         row = ir.VectorType(DOUBLE, WIDTH)
         name = f"llvm.masked.gather.v{WIDTH}f64.v{WIDTH}p0"
         return call(builder, name, row, pointers, align, mask, row(ir.Undefined))
@@ -78,14 +79,15 @@ def finish_hop(ring: NDArray[np.float64], hop: int, lag: NDArray[np.int64]) -> N
 def take_hop(
     ring: NDArray[np.float64],
     hop: int,
-    shift: NDArray[np.int64],
+    lag: NDArray[np.int64],
+    delay: NDArray[np.int64],
     scale: Vector,
     places: NDArray[np.int64],
     out: NDArray[np.float64],
 ) -> None:
-    """Take the samples `shift` later than those of a hop out of a ring, times `scale`."""
+    """Take the samples `lag` later and `delay` earlier than a hop out of a ring, times `scale`."""
     for band in range(WIDTH):
-        row = (hop * HOP + shift[band]) % (ring.shape[0] - HOP)
+        row = (hop * HOP + lag[band] - delay[band]) % (ring.shape[0] - HOP)
         places[band] = row * WIDTH + band
     for n in range(HOP):
         store(out, n, scale * gather(ring, places, n * WIDTH))

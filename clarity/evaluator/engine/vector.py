@@ -9,8 +9,8 @@ and the compiler keeps each vector in one register of the processor. In memory t
 bands lie side by side: an array of shape (samples, WIDTH), made by `aligned_zeros`, of which `load`
 and `store` move a row.
 
-Where no sample needs the one before it, `load_rows`, `store_rows` and `repeat` handle `N_ROWS` rows
-as one longer vector. The operations of a long formula wait for one another; four rows at a time
+Where no sample needs the one before it, `load_rows`, `store` and `repeat` handle `N_ROWS` rows as
+one longer vector. The operations of a long formula wait for one another; four rows at a time
 keep the processor busy meanwhile.
 
 How it works. Numba compiles Python in two steps: it infers a type for every variable, and it
@@ -36,6 +36,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.core.cgutils import get_or_insert_function
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
@@ -58,10 +59,12 @@ def _has_wide_registers() -> bool:
     return "zmm" in machine.emit_assembly(llvm.parse_assembly(add + "ret <8 x double> %y }"))
 
 
-WIDTH = int(os.environ.get("HAAQI_VECTOR_WIDTH") or (8 if _has_wide_registers() else 4))
+_IS_WIDE = _has_wide_registers()
+
+WIDTH = int(os.environ.get("HAAQI_VECTOR_WIDTH") or (8 if _IS_WIDE else 4))
 """Bands that a kernel handles at a time; the environment variable lets tests choose 4 or 8."""
 
-HAS_AVX512 = WIDTH == 8 and _has_wide_registers()
+HAS_AVX512 = WIDTH == 8 and _IS_WIDE
 """Whether a row is what one instruction of AVX-512 handles."""
 
 N_ROWS = 4
@@ -118,6 +121,17 @@ def pick(
     chosen = list(places)
     places_type = ir.VectorType(ir.IntType(32), len(chosen))
     return builder.shuffle_vector(a, a if b is None else b, ir.Constant(places_type, chosen))
+
+
+def every(kind: ir.VectorType, value: float) -> ir.Constant:
+    """Make the vector of a type that has a number in all places."""
+    return ir.Constant(kind, [value] * kind.count)
+
+
+def call(builder: ir.IRBuilder, name: str, result: ir.Type, *args: ir.Value) -> ir.Value:
+    """Call a function of LLVM."""
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(get_or_insert_function(builder.module, kind, name), args)
 
 
 def _lowered(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
@@ -243,10 +257,6 @@ minimum = _define_choice("<")
 """minimum(vector, vector or number): the smaller one in every place."""
 
 
-def _integers(vector: VectorType, value: int) -> ir.Constant:
-    return ir.Constant(ir.VectorType(INT, vector.width), [value] * vector.width)
-
-
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _EXPONENT_OF_ONE, _MANTISSA_BITS = 1023, 52
 
@@ -256,7 +266,7 @@ def _small_integers_as_numbers(builder: ir.IRBuilder, k: ir.Value, kind: ir.Type
     if HAS_AVX512:
         return builder.sitofp(k, kind)
     # An integer in the mantissa of 1.5 * 2^52 makes it that much more.
-    magic = ir.Constant(k.type, [0x4338 << 48] * k.type.count)
+    magic = every(k.type, 0x4338 << 48)
     shifted = builder.bitcast(builder.add(magic, k), kind)
     return builder.fsub(shifted, builder.bitcast(magic, kind))
 
@@ -266,11 +276,11 @@ def split(typing: Any, x: Any) -> Any:
     """Exponents k and mantissas m of positive normal 2^k m, sqrt(1/2) <= m < sqrt(2)."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        n_bits = _integers(x, _MANTISSA_BITS)
-        bits = builder.bitcast(args[0], n_bits.type)
+        integers = ir.VectorType(INT, x.width)
+        bits, n_bits = builder.bitcast(args[0], integers), every(integers, _MANTISSA_BITS)
         offset = (_EXPONENT_OF_ONE << _MANTISSA_BITS) - _SQRT_HALF_BITS
-        biased = builder.lshr(builder.add(bits, _integers(x, offset)), n_bits)
-        exponent = builder.sub(biased, _integers(x, _EXPONENT_OF_ONE))
+        biased = builder.lshr(builder.add(bits, every(integers, offset)), n_bits)
+        exponent = builder.sub(biased, every(integers, _EXPONENT_OF_ONE))
         mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, n_bits)), args[0].type)
         parts = [_small_integers_as_numbers(builder, exponent, args[0].type), mantissa]
         return context.make_tuple(builder, sig.return_type, parts)
@@ -283,8 +293,9 @@ def times_power_of_two(typing: Any, x: Any, k: Any) -> Any:
     """2^k x, of integers k to which 1.5 * 2^52 was added, which puts them into the low bits."""
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        bits, shifted = (builder.bitcast(arg, ir.VectorType(INT, x.width)) for arg in args)
-        exponent = builder.shl(shifted, _integers(x, _MANTISSA_BITS))
+        integers = ir.VectorType(INT, x.width)
+        bits, shifted = (builder.bitcast(arg, integers) for arg in args)
+        exponent = builder.shl(shifted, every(integers, _MANTISSA_BITS))
         return builder.bitcast(builder.add(bits, exponent), args[0].type)
 
     return x(x, k), lower

@@ -171,6 +171,10 @@ class Records:
                 current.append(result.name)
         return Comparison(tuple(current), changed, tuple(unknown))
 
+    def names(self) -> set[str]:
+        """Return the names of all results that have a record."""
+        return {name for name, _ in self._known}
+
     def made_from(self, name: str, output: str) -> list[Dependencies]:
         """Return all that this output of a result is on record as made from."""
         return self._known.get((name, output), [])

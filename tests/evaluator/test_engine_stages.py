@@ -36,6 +36,7 @@ from clarity.evaluator.ear_model.model import compare_signals, select_bands
 from clarity.evaluator.engine import (
     band_alignment as fast_alignment,
     bands as fast_bands,
+    fft as fast_fft,
     noise as fast_noise,
     rings,
     vector,
@@ -298,6 +299,18 @@ def test_covariance(kind: str) -> None:
     assert_equal(mean_square, expected_square)
     assert_equal(ours, np.where(is_heard, expected, 0.0))
     assert is_heard.any() == (kind != "silence")
+
+
+@pytest.mark.parametrize("n", [256, 1024, 2048, 16384])
+def test_fourier_transform(n: int) -> None:
+    """Powers of 4, and powers of 2 that begin with a radix-2 stage, against NumPy's."""
+    rng = np.random.default_rng(0)
+    re, im = (aligned(rng.standard_normal((n, WIDTH))) for _ in range(2))
+    expected = np.fft.fft(re + 1j * im, axis=0)
+    tables = fast_fft.transform(n)
+    fast_fft.forward(re, im, tables)
+    ours = (re + 1j * im)[tables.row_of_bin]
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("n_hops", [2, 10, 12.5, 31, 100, 200])

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from clarity.utils.signal_processing import (
+    Clipping,
     clip_signal,
     compute_rms,
     denormalize_signals,
+    limited_to_16bit,
     normalize_signal,
     resample,
     resample_blocks,
@@ -47,6 +49,14 @@ def test_clipping_counts_all_channels_but_not_nan():
     clipped, n_clipped = clip_signal(np.array([[2.0, -2.0], [np.nan, 1.0]]))
     assert n_clipped == 2
     np.testing.assert_array_equal(clipped, [[1.0, -1.0], [np.nan, 1.0]])
+
+
+def test_what_was_limited_is_counted_over_all_blocks_and_channels():
+    clipping = Clipping()
+    blocks = [np.array([[0.5, -3.0], [1.5, 0.0]]), np.array([[2.0, 0.25]])]
+    limited = list(limited_to_16bit(iter(blocks), False, clipping))
+    assert np.concatenate(limited).tolist() == [[16384, -32768], [32767, 0], [32767, 8192]]
+    assert clipping == Clipping(n_clipped=3, n_samples=6, peak=3.0)
 
 
 def test_16_bit_samples_are_the_peers(numbers):

@@ -35,7 +35,7 @@ from clarity.evaluator.ear_model.constants import N_BANDS
 from clarity.evaluator.ear_model.model import compare_signals, select_bands
 from clarity.evaluator.engine import (
     band_alignment as fast_alignment,
-    bands as fast_bands,
+    band_data,
     fft as fast_fft,
     noise as fast_noise,
     rings,
@@ -372,10 +372,10 @@ def test_group_delay_and_shift() -> None:
     x = np.random.RandomState(4).standard_normal((WIDTH, n))
     delay, lag = np.arange(WIDTH) * 50, np.arange(WIDTH) * 30 - 60
     lags = np.stack((np.zeros((2, WIDTH), int), np.stack((lag, lag))))
-    parameters = fast_bands.BandParameters(
+    parameters = band_data.BandParameters(
         aligned_zeros(1, WIDTH), lags, np.ones((2, WIDTH)), delay, 2.5, 0.0
     )
-    ring = fast_bands.new_rings(parameters)[1].envelope
+    ring = band_data.new_rings(parameters)[1].envelope
     aligned_x = np.stack([np.pad(z, 500)[500 + d :][:n] for z, d in zip(x, lag, strict=True)])
     expected = group_delay.compensate_group_delay(aligned_x, delay)
     ours, out = np.zeros((WIDTH, n)), aligned_zeros(HOP, WIDTH)

@@ -31,15 +31,14 @@ from clarity.evaluator.ear_model.model import Comparison, require_length
 from clarity.evaluator.ear_model.spectrum import average_spectrum_db
 from clarity.evaluator.ear_model.threshold_noise import noise_gain
 from clarity.evaluator.engine.band_alignment import frames_for
-from clarity.evaluator.engine.bands import (
+from clarity.evaluator.engine.band_data import (
     BandFeatures,
     BandParameters,
     Workspace,
-    compare,
-    find_delays,
     new_rings,
     new_workspace,
 )
+from clarity.evaluator.engine.bands import compare, find_delays
 from clarity.evaluator.engine.cochlea import Cochlea, control_energy, first_state
 from clarity.evaluator.engine.compression import power_gain_curve
 from clarity.evaluator.engine.constants import HOP

@@ -1,1 +1,1 @@
-"""The stages of the ear model compiled, hop by hop, four bands at a time."""
+"""The stages of the ear model compiled, hop by hop, four or eight bands at a time."""

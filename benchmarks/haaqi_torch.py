@@ -7,7 +7,7 @@ gradient, and scores with one ("trained"), which is what a training step costs.
     python benchmarks/haaqi_torch.py                     # 2, 5 and 10 s
     python benchmarks/haaqi_torch.py --seconds 240       # a song
     python benchmarks/haaqi_torch.py --batch 4 --checkpoint
-    python benchmarks/haaqi_torch.py --device cuda --batch 200 --seconds 10
+    python benchmarks/haaqi_torch.py --device cuda --batch 200 --seconds 10 --no-gradient [--tf32]
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def torch_case(case: dict[str, Any]) -> None:
     ear = EarParameters.from_audiograms([AUDIOGRAM]).to(device)
     batch[0].requires_grad_(case["trained"])
     generator = torch.Generator().manual_seed(0)
+    torch.set_float32_matmul_precision("high" if case["tf32"] else "highest")
     options = {"sample_rate": RATE_HZ, "level1": LEVEL1, "dtype": dtype}
 
     def score(noise: Any = generator) -> float:
@@ -88,7 +89,7 @@ def rows_of(seconds: float, options: argparse.Namespace) -> list[dict[str, Any]]
     """Measure one length."""
     common = {"seconds": seconds, "repeats": options.repeats, "kind": "exact"}
     runs = [("exact", run_case(__file__, common))]
-    for trained in (False, True):
+    for trained in (False,) if options.no_gradient else (False, True):
         for dtype in ("float64", "float32"):
             case = {
                 **common,
@@ -98,6 +99,7 @@ def rows_of(seconds: float, options: argparse.Namespace) -> list[dict[str, Any]]
                 "batch": options.batch,
                 "device": options.device,
                 "checkpoint": options.checkpoint,
+                "tf32": options.tf32,
             }
             name = f"torch, {dtype}{', with gradient' if trained else ''}"
             runs.append((name, run_case(__file__, case)))
@@ -107,8 +109,8 @@ def rows_of(seconds: float, options: argparse.Namespace) -> list[dict[str, Any]]
         {
             "audio": f"{options.batch if name != 'exact' else 1} x {seconds:g} s",
             "metric": name,
-            "time per pair": f"{run['seconds']:.2f} s",
-            "ratio": f"{run['seconds'] / exact:.1f}",
+            "time per pair": f"{run['seconds']:.3g} s",
+            "ratio": f"{run['seconds'] / exact:.2g}",
             "memory": f"{run.get('gpu_gb') or run['peak_gb']:.1f} GB",
             "off by": f"{abs(run['score'] - runs[0][1]['score']):.0e}",
         }
@@ -123,6 +125,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1, help="pairs at once (default 1)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--checkpoint", action="store_true")
+    parser.add_argument("--no-gradient", action="store_true", help="scores only")
+    parser.add_argument("--tf32", action="store_true", help="let float32 products be rounded")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()

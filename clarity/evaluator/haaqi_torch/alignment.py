@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES, SILENCE_RATIO
 from clarity.evaluator.ear_model.band_alignment import MAX_LAG
-from clarity.evaluator.haaqi_torch.resampling import without_tails
+from clarity.evaluator.haaqi_torch.lengths import lengths_on, without_tails
 from clarity.evaluator.haaqi_torch.shift import shifted
 
 
@@ -63,7 +63,7 @@ def _bulk_lag(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> T
     """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last."""
     n = max(lengths)
     n_fft = fft.next_fast_len(2 * n, real=True)
-    counts = torch.tensor(lengths, dtype=torch.float64, device=reference.device)[:, None]
+    counts = lengths_on(reference.device, lengths)[:, None]
     spectra = [
         torch.fft.rfft(without_tails(x - x.sum(-1, keepdim=True) / counts, lengths), n_fft)
         for x in (reference, processed)
@@ -76,7 +76,7 @@ def _bulk_lag(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> T
     # As in `ear_model`, where either is constant the last lag is taken, not one of rounding.
     inside = torch.arange(n, device=reference.device) < counts
     constant = [((x == x[:, :1]) | ~inside).all(-1) for x in (reference, processed)]
-    return torch.where(constant[0] | constant[1], counts[:, 0].long() - 1, lag)
+    return torch.where(constant[0] | constant[1], counts[:, 0] - 1, lag)
 
 
 def _last_maximum(x: Tensor) -> Tensor:
@@ -104,9 +104,9 @@ def align_and_prune(x: Tensor, spans: Sequence[Span], n_padded: int, *, follow: 
     Tensor, shape (batch, n_padded)
         Parts, 0 behind their lengths.
     """
-    starts = [[span.first + (span.lag if follow else 0)] for span in spans]
-    lag = torch.tensor(starts, device=x.device)
-    stop = torch.tensor([span.length for span in spans], device=x.device)
+    starts = [span.first + (span.lag if follow else 0) for span in spans]
+    lag = torch.tensor(starts, device=x.device)[:, None]
+    stop = lengths_on(x.device, [span.length for span in spans])
     return shifted(x[:, None], lag, n_padded, stop=stop)[:, 0]
 
 
@@ -154,7 +154,7 @@ def band_lags(correlation: Tensor, lengths: Sequence[int]) -> Tensor:
     """
     if min(lengths) <= MAX_LAG:
         lags = torch.arange(-MAX_LAG, MAX_LAG, device=correlation.device)
-        counts = torch.tensor(lengths, device=correlation.device)[:, None, None]
+        counts = lengths_on(correlation.device, lengths)[:, None, None]
         # In a signal as long as the largest lag or shorter, |lag| < length.
         outside = (counts <= MAX_LAG) & (lags.abs() >= counts)
         correlation = correlation.masked_fill(outside, -torch.inf)

@@ -182,7 +182,7 @@ def _finish(
     )
     aligned = processed._replace(envelope=envelope, motion=motion)
     index = torch.arange(block.start, block.stop, device=lags[0].device) + lags[0][..., None]
-    untouched = (index < 0) | (index >= setting.lengths_tensor()[:, None, None])
+    untouched = (index < 0) | (index >= setting.n_samples[:, None, None])
     if setting.silences:
         around = slice(block.start - offset, block.start - offset + processed.envelope.shape[-1])
         share = untouched_share(setting.silences, bands, around, processed.envelope.detach())
@@ -193,7 +193,7 @@ def _finish(
     y_hops, y_motion, y_carried = _heard(
         aligned, setting, bands, block, PROCESSED, carried[1], untouched
     )
-    last = setting.lengths_tensor() // SEGMENT_HOP - block.start // SEGMENT_HOP
+    last = setting.n_samples // SEGMENT_HOP - block.start // SEGMENT_HOP
     covariances = segment_covariance(x_motion, y_motion, block.start == 0, last)
     tiles = Tiles(x_hops, y_hops, *covariances, reference.energy, processed.energy)
     return tiles, (x_carried, y_carried)
@@ -232,7 +232,7 @@ def _heard(
     delay = -setting.delays[:, bands]
     n = block.stop - block.start
     envelope = shifted(envelope, delay, n, offset=n_carried)
-    last = setting.lengths_tensor() // SEGMENT_HOP * SEGMENT_HOP
+    last = setting.n_samples // SEGMENT_HOP * SEGMENT_HOP
     stop = last - block.start + SEGMENT_HOP
     motion = shifted(motion, delay, n + SEGMENT_HOP, offset=n_carried - SEGMENT_HOP, stop=stop)
     halves = _window_halves(envelope.dtype, envelope.device)

@@ -19,6 +19,7 @@ from clarity.evaluator.ear_model.quality import (
     modulation_filters,
     synchrony_weights,
 )
+from clarity.evaluator.haaqi_torch.lengths import lengths_on
 
 _NEPERS_PER_DB = math.log(10.0) / 20.0
 
@@ -41,7 +42,7 @@ def smoothed_frames(hops: Tensor, lengths: Sequence[int]) -> Tensor:
     half = float(smoothing_window()[:ENVELOPE_HOP].sum())
     rising, falling = hops.double().unbind(-1)
     n_frames = max(lengths) // ENVELOPE_HOP
-    last = torch.tensor(lengths, device=hops.device)[:, None, None] // ENVELOPE_HOP - 1
+    last = lengths_on(hops.device, lengths)[:, None, None] // ENVELOPE_HOP - 1
     index = torch.arange(n_frames, device=hops.device)
     inner = (rising[..., :n_frames] + falling[..., 1 : n_frames + 1]) / (2.0 * half)
     frames = torch.where(index == last, rising[..., :n_frames] / half, inner)
@@ -73,7 +74,7 @@ def cepstral_correlation_high(
     n_kept : Tensor of int64, shape (batch,)
         Audible frames.
     """
-    n_frames = torch.tensor(lengths, device=reference.device)[:, None] // ENVELOPE_HOP
+    n_frames = lengths_on(reference.device, lengths)[:, None] // ENVELOPE_HOP
     index = torch.arange(reference.shape[-1], device=reference.device)
     keep = audible(reference) & (index < n_frames)
     n_kept = keep.sum(-1)
@@ -139,15 +140,23 @@ def basilar_membrane_sync(
         Weight of each tile.
     """
     level_db = (2.0 * mean_square.double()).sqrt()
-    last = torch.tensor(lengths, device=covariance.device)[:, None] // SEGMENT_HOP
+    last = lengths_on(covariance.device, lengths)[:, None] // SEGMENT_HOP
     index = torch.arange(covariance.shape[-1], device=covariance.device)
     keep = audible(level_db) & (index != 1) & (index <= last)
-    sync = torch.as_tensor(synchrony_weights(centre_frequencies_hz()), device=covariance.device)
-    weights = sync[:, None] * ((level_db > SILENCE_THRESHOLD_DB) & keep[:, None])
+    weights = _synchrony_weights(covariance.device)[:, None] * (
+        (level_db > SILENCE_THRESHOLD_DB) & keep[:, None]
+    )
     weights = weights * (keep.sum(-1) > 1)[:, None, None]
     total = weights.sum((1, 2))
     average = (weights * covariance.double()).sum((1, 2)) / torch.where(total > 0, total, 1.0)
     return average, weights
+
+
+@lru_cache(maxsize=8)
+def _synchrony_weights(device: torch.device) -> Tensor:
+    """Weight of each band, shape (32,)."""
+    with torch.inference_mode(False):
+        return torch.as_tensor(synchrony_weights(centre_frequencies_hz())).to(device)
 
 
 def spectral_differences(reference_db: Tensor, processed_db: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from clarity.evaluator.haaqi_torch.gammatone import (
     history_samples,
     slope_in_pole,
 )
+from clarity.evaluator.haaqi_torch.lengths import lengths_on
 
 _BLOCK = 16384
 
@@ -164,7 +165,7 @@ def _clear_tails(x: Tensor, ends: Ends) -> None:
     first = max(min(ends), 0)
     if first < x.shape[-1]:
         index = torch.arange(first, x.shape[-1], device=x.device)
-        inside = index < torch.tensor(ends, device=x.device)[:, None]
+        inside = index < lengths_on(x.device, ends)[:, None]
         x[..., first:] *= inside[:, None]
 
 

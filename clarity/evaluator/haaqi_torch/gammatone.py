@@ -41,6 +41,12 @@ def centre_phase(device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=8)
+def widest_bandwidth(device: torch.device) -> Tensor:
+    """Bandwidth of each control filter relative to normal hearing, shape (32,)."""
+    return _constant(max_bandwidth(), device)
+
+
+@lru_cache(maxsize=8)
 def control_pole(device: torch.device) -> Tensor:
     """Poles of the control filters, which are as wide as filters get, shape (32,)."""
     return _constant(gammatone_filters(max_bandwidth(), centre_frequencies_hz()).pole, device)

@@ -18,9 +18,10 @@ from clarity.evaluator.ear_model.adaptation import OVERSHOOT, adaptation_circuit
 from clarity.evaluator.ear_model.bandwidth import HIGH_LEVEL_DB, LOW_LEVEL_DB
 from clarity.evaluator.ear_model.compression import gain_low_pass
 from clarity.evaluator.ear_model.constants import TINY
-from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB, max_bandwidth
+from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB
 from clarity.evaluator.haaqi_torch.ear import EarParameters
-from clarity.evaluator.haaqi_torch.gammatone import log_pole_of_normal_hearing
+from clarity.evaluator.haaqi_torch.gammatone import log_pole_of_normal_hearing, widest_bandwidth
+from clarity.evaluator.haaqi_torch.lengths import lengths_on
 from clarity.evaluator.haaqi_torch.scan import Modes, scan
 
 _NEPERS_PER_DB = math.log(10.0) / 20.0
@@ -28,7 +29,7 @@ _NEPERS_PER_DB = math.log(10.0) / 20.0
 
 def root_mean_square(energy: Tensor, lengths: Sequence[int]) -> Tensor:
     """RMS from energy, (batch, bands); its slope at 0 counts as 0."""
-    mean_square = energy / torch.tensor(lengths, dtype=energy.dtype, device=energy.device)[:, None]
+    mean_square = energy / lengths_on(energy.device, lengths)[:, None]
     sounds = mean_square > TINY**2
     return torch.where(sounds, mean_square, 1.0).sqrt() * sounds
 
@@ -40,7 +41,7 @@ def level_db(rms: Tensor, level1: float) -> Tensor:
 
 def bandwidth_at_level(level: Tensor, ear: EarParameters) -> Tensor:
     """Bandwidth of each filter relative to normal hearing, shape (batch, 32), see `ear_model`."""
-    widest = torch.as_tensor(max_bandwidth(), device=level.device)
+    widest = widest_bandwidth(level.device)
     ratio = ((level - LOW_LEVEL_DB) / (HIGH_LEVEL_DB - LOW_LEVEL_DB)).clamp(0.0, 1.0)
     return ear.min_bandwidth + ratio * (widest - ear.min_bandwidth)
 
@@ -118,7 +119,8 @@ def smooth_gain(gain: Tensor) -> Tensor:
 def _adaptation_modes() -> Modes:
     """First voltage of the circuit of adaptation as two modes."""
     from_input, from_voltages = adaptation_circuit()
-    poles, vectors = np.linalg.eig(from_voltages)
+    # NumPy 2.5 gives complex numbers, though both modes of the circuit decay without ringing.
+    poles, vectors = (part.real for part in np.linalg.eig(from_voltages))
     weights = vectors[0] * np.linalg.solve(vectors, from_input)
     return Modes(0.0, tuple(weights.tolist()), tuple(poles.tolist()))
 

@@ -13,6 +13,7 @@ from clarity.evaluator.haaqi_torch.alignment import Span, align_and_prune, audib
 from clarity.evaluator.haaqi_torch.ear import (
     EarParameters,
 )
+from clarity.evaluator.haaqi_torch.lengths import without_tails
 from clarity.evaluator.haaqi_torch.pair_features import (
     AlignedPairs,
     HaaqiOutput,
@@ -22,7 +23,7 @@ from clarity.evaluator.haaqi_torch.pair_features import (
     is_stream,
 )
 from clarity.evaluator.haaqi_torch.pairs import Batch, make_batch
-from clarity.evaluator.haaqi_torch.resampling import to_model_rate, without_tails
+from clarity.evaluator.haaqi_torch.resampling import to_model_rate
 
 
 def haaqi(

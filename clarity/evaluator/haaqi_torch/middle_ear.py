@@ -18,6 +18,7 @@ from clarity.evaluator.haaqi_torch.gammatone import (
     gammatone_response,
     history_samples,
 )
+from clarity.evaluator.haaqi_torch.lengths import lengths_on
 from clarity.evaluator.haaqi_torch.resampling import rational_response
 from clarity.evaluator.haaqi_torch.shift import shifted
 
@@ -86,7 +87,7 @@ def _control_energy(spectrum: Tensor, n_fft: int, y: Tensor, lengths: Sequence[i
     correlation = torch.cat((correlation[:, :n_reach], gap, correlation[:, 1:n_reach].flip(-1)), -1)
     density = torch.fft.rfft(correlation).real
     total = density @ _control_power_response(y.device).mT / _AUTOCORRELATION_FFT
-    before_end = torch.tensor([[n - n_reach] for n in lengths], device=y.device)
+    before_end = lengths_on(y.device, lengths)[:, None] - n_reach
     n_around = 2 * n_reach + _MIDDLE_EAR_RINGS
     around_end = shifted(y[:, None], before_end, n_around)[:, 0]
     behind = control_power(around_end, slice(0, total.shape[-1]), n_lead=n_reach).sum(-1)

@@ -44,9 +44,9 @@ from clarity.evaluator.haaqi_torch.hair_cells import (
     pole_of_bandwidth,
     root_mean_square,
 )
+from clarity.evaluator.haaqi_torch.lengths import lengths_on, without_tails
 from clarity.evaluator.haaqi_torch.middle_ear import middle_ear
 from clarity.evaluator.haaqi_torch.noise import Noise, NumpyNoise, TorchNoise, no_noise
-from clarity.evaluator.haaqi_torch.resampling import without_tails
 from clarity.evaluator.haaqi_torch.silence import silences
 from clarity.evaluator.haaqi_torch.tiles import Setting, Tiles, Tuned
 
@@ -156,6 +156,7 @@ def compare_pairs(
     setting = Setting(
         level1=options.level1,
         lengths=lengths,
+        n_samples=lengths_on(reference.device, lengths),
         blocks=blocks,
         delays=torch.as_tensor(delays, device=reference.device),
         longest_delay=int(delays.max()),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clarity.evaluator.haaqi_torch.ear import EarParameters
-from clarity.evaluator.haaqi_torch.resampling import without_tails
+from clarity.evaluator.haaqi_torch.lengths import without_tails
 
 
 class Batch(NamedTuple):

@@ -1,32 +1,17 @@
-"""Products of matrices in full precision, whatever the process has allowed elsewhere.
+"""Products with constant matrices in full precision, whatever the process has allowed elsewhere.
 
-TensorFloat-32 and bfloat16 keep 10 and 7 bits of a factor. A scan over 100000 samples or a
-resampling filter cannot do with that, and a training script may well have allowed both for its
-network.
+A scan over 100000 samples or a resampling filter cannot do with less, and a training script may
+well have allowed it for its network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Multiply float32 matrices in float32 within this context, on CUDA and on the CPU."""
-    settings: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
-    before = [setting.fp32_precision for setting in settings]
-    try:
-        for setting in settings:
-            setting.fp32_precision = "ieee"
-        yield
-    finally:
-        for setting, value in zip(settings, before, strict=True):
-            setting.fp32_precision = value
+from clarity.utils.precision import full_precision
 
 
 class _Product(torch.autograd.Function):

@@ -17,6 +17,7 @@ from clarity.evaluator.ear_model.resampling import (
     resampling_ratio,
     whole_khz,
 )
+from clarity.evaluator.haaqi_torch.lengths import lengths_on, without_tails
 from clarity.evaluator.haaqi_torch.precision import product
 
 # What scipy.signal.resample_poly, with which the model is defined, designs by default.
@@ -71,18 +72,9 @@ def to_model_rate(
     return y * ratio.sqrt().to(y.dtype)[:, None], new_lengths
 
 
-def without_tails(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Set to 0 what is behind the length of each signal, shape (batch, samples)."""
-    if min(lengths) >= x.shape[-1]:
-        return x
-    index = torch.arange(x.shape[-1], device=x.device)
-    return torch.where(index < torch.tensor(lengths, device=x.device)[:, None], x, 0.0)
-
-
 def _mean_square(x: Tensor, lengths: Sequence[int]) -> Tensor:
     """Mean square of each signal, in float64."""
-    counts = torch.tensor(lengths, dtype=torch.float64, device=x.device)
-    return x.double().square().sum(-1) / counts
+    return x.double().square().sum(-1) / lengths_on(x.device, lengths)
 
 
 def _low_passed(x: Tensor, rate_khz: int, lengths: Sequence[int]) -> Tensor:

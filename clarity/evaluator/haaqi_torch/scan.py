@@ -82,7 +82,7 @@ def scan(x: Tensor, modes: Modes, state: Tensor | None = None) -> tuple[Tensor, 
 def _recursion(x: Tensor, poles: tuple[float, ...], state: Tensor | None) -> Tensor:
     """States s[n] = x[n] + p s[n - 1] of every pole; x and the result are (..., n_modes, n)."""
     if state is not None:
-        decay = torch.tensor(poles, dtype=x.dtype, device=x.device)
+        decay = _recursion_matrices(poles, x.dtype, x.device)[1][:, 0, 0]
         x = torch.cat((x[..., :1] + (decay * state)[..., None], x[..., 1:]), -1)
     if max(poles) < _FORGOTTEN or x.shape[-1] == 1:
         return x

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from clarity.evaluator.haaqi_torch.ear import EarParameters
@@ -41,6 +40,8 @@ class Setting:
         Level in dB SPL of a signal with an RMS of 1.
     lengths : list of int
         Samples of each pair.
+    n_samples : Tensor of int64, shape (batch,)
+        The same on the signals' device.
     blocks : list of slice
         Parts that are worked on one by one; limits are multiples of `SEGMENT_HOP`.
     delays : Tensor of int64, shape (batch, 32)
@@ -55,15 +56,12 @@ class Setting:
 
     level1: float
     lengths: list[int]
+    n_samples: Tensor
     blocks: list[slice]
     delays: Tensor
     longest_delay: int
     noise: Noise
     silences: list[list[Silence]]
-
-    def lengths_tensor(self) -> Tensor:
-        """Give the samples of each pair, shape (batch,)."""
-        return torch.tensor(self.lengths, device=self.delays.device)
 
 
 class Tiles(NamedTuple):

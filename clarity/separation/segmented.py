@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from clarity.separation.base import Mixture, Stems
 from clarity.separation.devices import select_device
 from clarity.separation.fingerprint import fingerprint
+from clarity.separation.inverse_stft import RealInverseStft
 from clarity.separation.segments import MIN_SEGMENT_S, overlap_add, plan_segments
 from clarity.utils.memory import blocks
+from clarity.utils.precision import full_precision
 from clarity.utils.signal_processing import resample
 
 
@@ -132,7 +134,7 @@ class SegmentedSeparator:
         signal = batch.to(self.device)
         if self.normalise:
             signal = (signal - mean) / deviation
-        with torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision):
+        with self._arithmetic():
             estimates = self.module(signal)
         if not isinstance(estimates, torch.Tensor):
             raise ValueError(
@@ -140,6 +142,15 @@ class SegmentedSeparator:
                 "(batch, sources, channels, time)"
             )
         return estimates.float()
+
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        """Let the module compute the same on every device, or in half precision if that is on."""
+        inverse = nullcontext() if self.device.type == "cpu" else RealInverseStft()
+        precision = nullcontext() if self.mixed_precision else full_precision()
+        half = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
+        with inverse, precision, half:
+            yield
 
     def fingerprint(self) -> str:
         """Identify the stems this separator would give for a mixture.

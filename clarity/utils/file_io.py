@@ -53,7 +53,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def _read_text(path: str | Path) -> str:
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file")
     try:
         return Path(path).read_bytes().decode("utf-8-sig")  # with or without a byte-order mark

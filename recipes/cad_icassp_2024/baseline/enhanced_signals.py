@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from clarity.utils.file_io import read_signal
 from clarity.utils.flac_codec import FlacEncoder
 from clarity.utils.peak_file import remove_peak_file
 from clarity.utils.signal_processing import Clipping, limited_to_16bit, resample_blocks
@@ -103,10 +104,10 @@ def pending_pairs(run: Run, pairs: Sequence[Pair], made_from: MadeFrom) -> list[
             path.unlink(missing_ok=True)
     there = [pair for pair in pairs if paths[pair.id].exists()]
     comparison = run.records.compare(
-        Result(pair.id, run.records.contents.digest(paths[pair.id]), made_from(pair))
-        for pair in there
+        Result(pair.id, run.signal_digest(pair), made_from(pair)) for pair in there
     )
-    broken = {name for name in comparison.unknown if _header_problem(paths[name]) is not None}
+    made_here = run.records.names()
+    broken = {name for name in comparison.unknown if _is_broken(paths[name], name in made_here)}
     foreign = [str(paths[name]) for name in comparison.unknown if name not in broken]
     if foreign:
         raise RecipeError(
@@ -202,8 +203,7 @@ def _warn_of_old_music(run: Run, pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         if pair.id not in made_here:
             continue  # a signal of another system, which need not be read twice
-        digest = run.records.contents.digest(run.experiment.signal_file(pair))
-        records = run.records.made_from(pair.id, digest)
+        records = run.records.made_from(pair.id, run.signal_digest(pair))
         now = {maker.music(pair.scene) for maker in makers}
         if records and not any(record.get("music") in now for record in records):
             old.append(pair.id)
@@ -213,6 +213,19 @@ def _warn_of_old_music(run: Run, pairs: Sequence[Pair]) -> None:
             "of old signals. Run enhance.py again, then evaluate.py:%s",
             *(len(old), len(pairs), shortened(old)),
         )
+
+
+def _is_broken(path: Path, whole: bool) -> bool:
+    """Whether a signal is broken: by its header, or read to its end as a whole."""
+    if _header_problem(path) is not None:
+        return True
+    if not whole:
+        return False
+    try:
+        read_signal(path)
+    except ValueError:
+        return True
+    return False
 
 
 def _header_problem(

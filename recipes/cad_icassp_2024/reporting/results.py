@@ -20,6 +20,7 @@ from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.origins import (
     Origins,
+    metric_differences,
     mixture_problems,
     origin_differences,
     origins,
@@ -115,18 +116,19 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     RecipeError
         When a folder has no scores, or its scores are of pairs that are not in the data set, of
         one pair twice, or made from different things; or when two folders were made from different
-        music, gains or audiograms.
+        music, gains or audiograms, or scored with other settings of the metric.
     """
     experiments = _named([Experiment(folder) for folder in folders])
     made_from: dict[str, Origins] = {}
     tables = {}
     for name, experiment in experiments.items():
         tables[name], made_from[str(experiment.folder)] = _read_table(experiment, dataset)
-    differences = list(origin_differences(made_from))
+    settings = {str(one.folder): one.record("evaluate") or {} for one in experiments.values()}
+    differences = [*metric_differences(settings), *origin_differences(made_from)]
     if differences:
         raise RecipeError(
             f"the scores cannot be compared: {'; '.join(differences)}; score them again with "
-            "evaluate.py and the same data"
+            "evaluate.py, the same settings and the same data"
         )
     scores = pd.concat(
         [table.assign(separator=name) for name, table in tables.items()], ignore_index=True

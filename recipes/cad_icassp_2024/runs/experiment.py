@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import re
@@ -47,9 +48,22 @@ class Experiment:
     ----------
     folder : Path
         ``path.exp_folder``.
+
+    Raises
+    ------
+    NotADirectoryError
+        When a file is in the place of one of its folders.
     """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Refuse files in the place of folders, which would be taken for folders without files."""
+        for path in (self.signals, self.folder / "records", self.folder / "settings"):
+            if path.exists() and not path.is_dir():
+                raise NotADirectoryError(
+                    errno.ENOTDIR, "a file in the place of a folder", str(path)
+                )
 
     @property
     def signals(self) -> Path:
@@ -84,9 +98,9 @@ class Experiment:
         try:
             record = read_json(path)
         except ValueError as error:
-            raise RecipeError(f"{error}; start over with overwrite=true") from error
+            raise RecipeError(f"{error}; start over with {step}.py overwrite=true") from error
         if not isinstance(record, dict):
-            raise RecipeError(f"{path} holds no settings; start over with overwrite=true")
+            raise RecipeError(f"{path} holds no settings; start over with {step}.py overwrite=true")
         return record
 
     def signals_digest(self) -> str:

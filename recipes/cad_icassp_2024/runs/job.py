@@ -29,8 +29,8 @@ _ADVICE = {
     errno.EROFS: "the folder is on a read-only disk: choose another one",
     errno.EACCES: "no permission: choose another folder, or change its permissions",
     errno.EPERM: "not permitted: choose another folder, or change its permissions",
-    errno.ENOTDIR: "a file is in the place of a folder: choose another folder",
-    errno.EEXIST: "a file is in the place of a folder: choose another folder",
+    errno.ENOTDIR: "a file is in the place of a folder: move it away, or choose another folder",
+    errno.EEXIST: "a file is in the place of a folder: move it away, or choose another folder",
     errno.EISDIR: "a folder is in the place of a file: move it away",
     errno.EIO: "the disk does not answer as it should: have it checked, or choose another one",
 }

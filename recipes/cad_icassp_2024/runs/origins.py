@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
 from recipes.cad_icassp_2024.runs.scores import Row, row_key
+from recipes.cad_icassp_2024.runs.settings import METRIC_KEYS, Settings
 
 SHARED_WITHIN = {"music": "song", "gains": "scene", "audiograms": "listener"}
 """Dependencies that rows of one song, scene or listener have in common."""
@@ -74,3 +75,26 @@ def origin_differences(experiments: Mapping[str, Origins]) -> Iterator[str]:
                 f"{experiment} was scored with other {name} than {other} ({len(owners)} {what}, "
                 f"such as {owners[0]})"
             )
+
+
+def metric_differences(experiments: Mapping[str, Settings]) -> Iterator[str]:
+    """Say which experiments were scored with another setting of the metric than the first.
+
+    Parameters
+    ----------
+    experiments : mapping of str to dict
+        The settings of the scores as far as they are known, by the name of the experiment.
+
+    Yields
+    ------
+    str
+        "exp/b was scored with HAAQI_sample_rate=16000, exp/a with 24000".
+    """
+    first: dict[str, tuple[str, object]] = {}
+    for experiment, settings in experiments.items():
+        for key in METRIC_KEYS:
+            if key not in settings:
+                continue
+            other, value = first.setdefault(key, (experiment, settings[key]))
+            if settings[key] != value:
+                yield f"{experiment} was scored with {key}={settings[key]}, {other} with {value}"

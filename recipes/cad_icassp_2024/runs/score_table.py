@@ -22,6 +22,7 @@ from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,
+    START_OVER,
     Key,
     Row,
     details_file,
@@ -94,6 +95,11 @@ class ScoreTable:
             [key for key in map(row_key, rows) if key not in known],
             "rows are of pairs that the data set does not have: taken out",
         )
+        batch = self._run.batch
+        own = [*self._run.dataset.select(batch.index, batch.count), *self._run.pairs]
+        self._discard(
+            known - {pair_key(pair) for pair in own}, "rows are of other batches: taken out"
+        )
         low, high = SCORE_RANGE
         self._discard(doubled_keys(rows), "pairs are there twice: scored again")
         self._discard(
@@ -124,9 +130,7 @@ class ScoreTable:
         return todo
 
     def _made_from(self, pair: Pair) -> dict[str, str]:
-        signal = self._run.experiment.signal_file(pair)
-        digest = self._run.records.contents.digest(signal)
-        return {"signals": digest, **self._made_from_music(pair)}
+        return {"signals": self._run.signal_digest(pair), **self._made_from_music(pair)}
 
     def add(self, pair: Pair, row: Row) -> None:
         """Add the row of a pair, with all columns of scores and details."""
@@ -169,10 +173,9 @@ def _open(path: Path, columns: Sequence[str]) -> ResultsFile:
         raise RecipeError(f"{path}: a folder is in the place of the file; move it away")
     if path.exists() and b"\0" in path.read_bytes():
         raise RecipeError(
-            f"{path} is no table of {', '.join(columns)}; move it away, or start over with "
-            "overwrite=true"
+            f"{path} is no table of {', '.join(columns)}; move it away, or {START_OVER}"
         )
     try:
         return ResultsFile(path, columns, append_results=path.exists())
     except ValueError as error:
-        raise RecipeError(f"{error}; move it away, or start over with overwrite=true") from error
+        raise RecipeError(f"{error}; move it away, or {START_OVER}") from error

@@ -31,6 +31,9 @@ DETAIL_COLUMNS = (
     *SIGNAL_COLUMNS,
 )
 
+START_OVER = "start over with evaluate.py overwrite=true"
+"""What helps when a file of scores is damaged, whichever script has met it."""
+
 Key = tuple[str, str]
 Row = dict[str, str]
 
@@ -74,7 +77,7 @@ def read_scores(path: Path) -> list[Row]:
             _numbers(row)
         except ValueError:
             text = ",".join(row.values())
-            raise RecipeError(_no_row(path, number, text)) from None
+            raise RecipeError(_no_row(path, number, text, SCORE_COLUMNS)) from None
     return rows
 
 
@@ -85,24 +88,25 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
             header, *rows = list(csv.reader(file)) or [[]]
     except (ValueError, csv.Error) as error:
         raise RecipeError(
-            f"{path} is no table of scores ({error}); move it away, or start over with "
-            "overwrite=true"
+            f"{path} is no table of scores ({error}); move it away, or {START_OVER}"
         ) from error
     if header != list(columns):
         raise RecipeError(
-            f"{path}: has the columns {header}, not {list(columns)}; move it away, or start over "
-            "with overwrite=true"
+            f"{path}: has the columns {header}, not {list(columns)}; move it away, or {START_OVER}"
         )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(columns):
-            raise RecipeError(_no_row(path, number, ",".join(row)))
+            raise RecipeError(_no_row(path, number, ",".join(row), columns))
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _no_row(path: Path, number: int, text: str) -> str:
+def _no_row(path: Path, number: int, text: str, columns: Sequence[str]) -> str:
+    again = "evaluate.py then scores its pair again"
+    if list(columns) != list(SCORE_COLUMNS):
+        again = "the scores do without it"
     return (
-        f"{path}, line {number} is no row of scores: {text[:200]!r}; remove the line (its pair is "
-        "then scored again), or start over with overwrite=true"
+        f"{path}, line {number} is no row of scores: {text[:200]!r}; remove the line ({again}), "
+        f"or {START_OVER}"
     )
 
 

@@ -48,6 +48,9 @@ SCORE_KEYS = (
     "nalr.sample_rate",
     "evaluate.set_random_seed",
 )
+METRIC_KEYS = tuple(key for key in SCORE_KEYS if key not in ("path.split", "remix_sample_rate"))
+"""What makes a score the measure that it is: experiments with other values are not compared."""
+
 METADATA_FILES = (
     "gains_file",
     "listeners_file",

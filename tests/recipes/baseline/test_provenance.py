@@ -208,12 +208,34 @@ def test_a_signal_that_was_not_made_here_is_refused_by_enhance(exp, run):
 
 def test_broken_signals_are_made_again(exp, run, caplog):
     whole = signals(exp)
-    first, second, *_ = (exp / "enhanced_signals").iterdir()
+    first, second, third, fourth, *_ = (exp / "enhanced_signals").iterdir()
     first.write_bytes(b"")
     second.write_bytes(b"fLaC but not really")
+    third.write_bytes(third.read_bytes()[:-5000])  # the header is whole
+    content = bytearray(fourth.read_bytes())
+    content[len(content) // 2] ^= 1
+    fourth.write_bytes(content)
     run(enhance, "exp")
-    assert "2 signals are broken: made again" in caplog.text
+    assert "4 signals are broken: made again" in caplog.text
     assert signals(exp) == whole
+
+
+def test_the_peak_beside_a_signal_is_a_part_of_it(exp, run, caplog):
+    """It scales the signal when it is read, as pyClarity has it."""
+    before = (exp / "scores_details.csv").read_text().splitlines()[1].split(",")
+    path = exp / "enhanced_signals" / "scene_10001_L0001_remix.txt"
+    for peak in (0.5, 0.25):
+        path.write_text(str(peak))
+        caplog.clear()
+        run(run_calculate_aq, "exp")
+        assert "1 of 8 scores were made from signals that have since changed" in caplog.text
+        row = (exp / "scores_details.csv").read_text().splitlines()[1].split(",")
+        assert float(row[-2]) == peak * float(before[-2])
+    with pytest.raises(RecipeError, match=r"1 signals have no record .* or were changed since"):
+        run(enhance, "exp")
+    run(enhance, "exp", "overwrite=true")
+    assert not path.exists()
+    run(enhance, "exp")
 
 
 HIDDEN = (
@@ -333,6 +355,43 @@ def test_a_file_that_is_none_of_scores_is_one_message_that_works(exp, run, name,
     assert (exp / "scores.csv").read_bytes() == whole
 
 
+def as_a_script(function):
+    """Give a step the messages that its script gives."""
+
+    def step(config):
+        with job(function.__name__, config, makes_folder=True) as checked:
+            function(checked)
+
+    return step
+
+
+@pytest.mark.parametrize("name", ["enhanced_signals", "records", "settings"])
+def test_a_file_in_the_place_of_a_folder_is_one_message_that_works(exp, run, name):
+    (exp / name).rename(exp / "away")
+    (exp / name).write_text("")
+    for function in (enhance, run_calculate_aq, merge_batches):
+        with pytest.raises(RecipeError, match=rf"exp/{name}: a file is in .*: move it away, or"):
+            run(as_a_script(function), "exp")
+    (exp / name).unlink()
+    (exp / "away").rename(exp / name)
+    assert len(lines_of(exp / "scores.csv")) == 1 + 8  # nothing was thrown away before
+    run(as_a_script(enhance), "exp")
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(enhance, "enhance"), (run_calculate_aq, "evaluate")]
+)
+def test_a_folder_in_the_place_of_a_record_is_one_message_that_works(exp, run, function, name):
+    path = exp / "settings" / f"{name}.json"
+    path.rename(exp / "away.json")
+    path.mkdir()
+    with pytest.raises(RecipeError, match=rf"{name}\.json: a folder is in .*: move it away, then"):
+        run(as_a_script(function), "exp")
+    path.rmdir()
+    (exp / "away.json").rename(path)
+    run(as_a_script(function), "exp")
+
+
 def test_an_old_row_of_a_pair_that_fails_goes(exp, run, own_tiny):
     gone = next(iter(sorted((exp / "enhanced_signals").iterdir())))
     gone.unlink()
@@ -347,7 +406,9 @@ def test_an_old_row_of_a_pair_that_fails_goes(exp, run, own_tiny):
 def test_a_damaged_record_of_settings_is_one_message_that_works(exp, run, content):
     whole = signals(exp)
     (exp / "settings" / "enhance.json").write_bytes(content)
-    with pytest.raises(RecipeError, match=r"enhance\.json.*start over with overwrite=true"):
+    with pytest.raises(
+        RecipeError, match=r"enhance\.json.*start over with enhance.py overwrite=true"
+    ):
         run(enhance, "exp")
     run(enhance, "exp", "overwrite=true")
     assert signals(exp) == whole
@@ -369,6 +430,49 @@ def split_scores(exp: Path, count: int) -> list[Path]:
     for batch, path in enumerate(paths):
         path.write_bytes("".join([header, *rows[batch::count]]).encode())
     return paths
+
+
+def test_rows_of_another_batch_are_taken_out_as_merging_advises(exp, run, caplog):
+    whole = (exp / "scores.csv").read_bytes()
+    batch = ("evaluate.batch_size=2", "evaluate.batch=0")
+    first, second = split_scores(exp, 2)
+    first.write_bytes(first.read_bytes() + lines_of(second)[2].encode())
+    with pytest.raises(RecipeError, match=r"scores_1-2\.csv: 1 pairs do not belong.*\n.*evaluate"):
+        run(merge_batches, "exp")
+    run(run_calculate_aq, "exp", *batch)
+    assert "1 rows are of other batches: taken out" in caplog.text
+    run(merge_batches, "exp")
+    assert (exp / "scores.csv").read_bytes() == whole
+
+
+def test_a_small_test_of_a_batch_keeps_the_other_rows_of_the_batch(exp, run):
+    first, _ = split_scores(exp, 2)
+    whole = first.read_bytes()
+    run(run_calculate_aq, "exp", "evaluate.batch_size=2", "evaluate.small_test=true")
+    assert first.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["scores_1-2.csv", "scores_details_1-2.csv"])
+def test_merging_says_of_a_damaged_batch_which_script_helps(exp, run, name):
+    whole = (exp / "scores.csv").read_bytes()
+    split_scores(exp, 2)
+    (exp / name).write_bytes("scene,song,listener\r\n".encode("utf-16"))
+    with pytest.raises(
+        RecipeError, match=rf"{name} is .*start over with evaluate\.py overwrite=true"
+    ):
+        run(merge_batches, "exp")
+    run(run_calculate_aq, "exp", "evaluate.batch_size=2", "overwrite=true")
+    run(merge_batches, "exp")
+    assert (exp / "scores.csv").read_bytes() == whole
+
+
+@pytest.mark.parametrize("key", ["HAAQI_sample_rate=16000", "nalr.nfir=100"])
+def test_the_report_refuses_scores_of_another_measure(exp, run, own_tiny, plugin, key):
+    shutil.copytree(exp / "enhanced_signals", exp.parent / "other" / "enhanced_signals")
+    other = run(run_calculate_aq, "other", key)
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    with pytest.raises(RecipeError, match=rf"other was scored with {key}, .*exp with (24000|220);"):
+        load_results(dataset, [exp, other])
 
 
 def test_merging_refuses_scores_of_two_makings(exp, run, plugin):

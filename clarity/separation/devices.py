@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import torch
-
-_CONVOLUTION_MIB = "1024"
-"""Scratch memory of a convolution on a GPU; without a limit one of HDemucs's takes 39 GB."""
 
 
 def available_devices() -> list[str]:
@@ -40,7 +36,6 @@ def select_device(name: str | None = None) -> torch.device:
         devices there are.
     """
     available = available_devices()
-    os.environ.setdefault("CUDNN_CONV_WSCAP_DBG", _CONVOLUTION_MIB)  # read at the first of them
     if name is None:
         first = available[0]
         return torch.device("cuda" if first.startswith("cuda") else first)

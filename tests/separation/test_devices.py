@@ -1,5 +1,9 @@
 """Names of devices."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -49,3 +53,23 @@ def test_an_unknown_name_is_refused(machine, name):
     machine()
     with pytest.raises(ValueError, match="not the name of a device; there are: cpu"):
         select_device(name)
+
+
+@pytest.mark.parametrize(
+    "module", ["recipes.cad_icassp_2024.baseline.enhance", "clarity.separation.weights"]
+)
+def test_convolutions_are_bounded_before_torch_is_loaded(module):
+    code = f"""
+import os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(os.environ.get("CUDNN_CONV_WSCAP_DBG"))
+sys.meta_path.insert(0, Watch())
+import {module}
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "CUDNN_CONV_WSCAP_DBG"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["1024"]

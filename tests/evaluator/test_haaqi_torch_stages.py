@@ -175,3 +175,12 @@ def test_gpu_agrees_with_the_cpu(tf32: bool, record_property) -> None:
         score, mine = results["cuda", dtype]
         torch.testing.assert_close(score, expected, rtol=0, atol=tolerance)
         assert (mine - gradient).norm() < of_gradient * gradient.norm()
+
+
+def test_modes_are_real_though_numpy_gives_complex_numbers(monkeypatch) -> None:
+    """As NumPy 2.5 does for every matrix; the modes are those of real eigenvalues."""
+    expected, eig = _adaptation_modes(), np.linalg.eig
+    monkeypatch.setattr(np.linalg, "eig", lambda a: tuple(x + 0j for x in eig(a)))
+    modes = _adaptation_modes.__wrapped__()
+    assert modes == expected
+    assert all(type(pole) is float for pole in modes.poles)

@@ -26,6 +26,7 @@ PROGRAMS = {
     "module": ["-m", "recipes.cad_icassp_2024.generate_dataset.make_demo_data"],
     "cadenza-report": ["-c", "from recipes.cad_icassp_2024.commands import report; report()"],
     "haaqi module": ["-m", "clarity.evaluator.haaqi"],
+    "weights module": ["-m", "clarity.separation", "list"],
     "haaqi": ["-c", "from clarity.commands import haaqi; haaqi()"],
 }
 
@@ -33,8 +34,9 @@ PROGRAMS = {
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_program_that_is_stopped_while_it_imports(program, number, code, tmp_path):
-    (tmp_path / "slow" / "soundfile").mkdir(parents=True)
-    (tmp_path / "slow" / "soundfile" / "__init__.py").write_text(SLOW_LIBRARY)
+    for library in ("soundfile", "torch"):
+        (tmp_path / "slow" / library).mkdir(parents=True)
+        (tmp_path / "slow" / library / "__init__.py").write_text(SLOW_LIBRARY)
     with subprocess.Popen(
         [sys.executable, *PROGRAMS[program]],
         cwd=tmp_path,

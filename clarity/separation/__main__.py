@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from clarity.utils.stopping import end_at_once_when_stopped
+
+    end_at_once_when_stopped()
+
 import argparse
 import sys
 from collections.abc import Sequence
 
 from clarity.separation.weights import PRETRAINED, WeightsError, find_or_download
+from clarity.utils.stopping import exit_code, raised_when_stopped
 
 
 def list_weights() -> None:
@@ -38,10 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         list_weights()
         return 0
     try:
-        download(options.names)
+        with raised_when_stopped():
+            download(options.names)
     except WeightsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    except KeyboardInterrupt as stopped:
+        print("\nStopped.", file=sys.stderr)  # noqa: T201
+        return exit_code(stopped)
     return 0
 
 

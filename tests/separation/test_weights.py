@@ -6,6 +6,7 @@ keep the published ones, and the packages' own loaders say what must come out.
 
 import dataclasses
 import hashlib
+import signal
 
 import numpy as np
 import openunmix
@@ -193,6 +194,16 @@ def test_the_command_line_lists_and_downloads(hub, published, monkeypatch, capsy
     (tmp_path / "published.pt").unlink()
     assert cli.main(["download", "small"]) == 1
     assert published.url in capsys.readouterr().err
+
+
+def test_a_download_that_is_stopped_says_so_and_leaves_nothing(hub, monkeypatch, capsys):
+    def stop(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", stop)
+    assert cli.main(["download", "demucs"]) == 130
+    assert capsys.readouterr().err == "\nStopped.\n"
+    assert not [path for path in hub.rglob("*") if path.is_file()]
 
 
 # --- checkpoints ---------------------------------------------------------------------------------

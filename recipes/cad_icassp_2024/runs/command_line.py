@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.util
 import itertools
@@ -16,6 +17,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 
 from clarity.utils.stopping import exit_code, raised_when_stopped
@@ -115,13 +117,51 @@ def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
                 f"hydra/launcher={launcher} needs a package that is not installed: "
                 f"pip install -e '.[{extra}]'"
             )
+    folders = list(_config_dirs(arguments))
+    yield from list(_broken_files(folders)) or _unknown_separators(arguments, folders)
+
+
+def _config_dirs(arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders of configurations of the user's own."""
     for flag, value in itertools.pairwise([*arguments, ""]):
         folder = value if flag in ("--config-dir", "-cd") else flag.partition("--config-dir=")[2]
-        for path in sorted(Path(folder).rglob("*.yaml")) if folder else []:
+        if folder:
+            yield Path(folder)
+
+
+def _broken_files(folders: Sequence[Path]) -> Iterator[str]:
+    """Yield which files in folders of configurations are no YAML."""
+    for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
+        try:
+            yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            yield f"{path} is not YAML: {error}"
+
+
+def _unknown_separators(arguments: Sequence[str], folders: Sequence[Path]) -> Iterator[str]:
+    """Yield the separators that Hydra does not find, where nothing else tells it where to look."""
+    elsewhere = r"hydra\.searchpath=|--config-(?!dir)|-c[pn]"
+    if any(re.match(elsewhere, argument) for argument in arguments):
+        return
+    search_path = ",".join(f"'file://{folder.absolute()}'" for folder in folders)
+    for argument in arguments:
+        match = re.fullmatch(r"\+{0,2}separator=([\w./,-]+)", argument)
+        for name in match[1].split(",") if match else ():
+            if (CONFIG_DIR / "separator" / f"{name}.yaml").is_file():
+                continue
             try:
-                yaml.safe_load(path.read_text())
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                yield f"{path} is not YAML: {error}"
+                compose_config("config", [f"separator={name}", f"hydra.searchpath=[{search_path}]"])
+            except MissingConfigException as error:
+                if error.missing_cfg_file == f"separator/{name}":
+                    names = error.options or ()
+                    near = difflib.get_close_matches(name, names, n=1)
+                    hint = f" (did you mean {near[0]}?)" if near else ""
+                    yield (
+                        f"Could not find 'separator/{name}'{hint}: there are {', '.join(names)}; "
+                        f"--config-dir=FOLDER adds your own, FOLDER/separator/{name}.yaml"
+                    )
+            except HydraException:
+                continue  # Hydra says it itself
 
 
 def register_help(

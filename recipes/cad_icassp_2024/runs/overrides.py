@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
 
 _PATH_KEY = re.compile(r"\+{0,2}(path\.\w+|report\.output|separator\.(checkpoint|cache_dir))")
+_FLAG = re.compile(r"-m|--multirun|(--config-(dir|path|name)|-c[dpn])(=.*)?")
+_FLAG_WITH_VALUE = re.compile(r"--config-(dir|path|name)|-c[dpn]")
 _LIST_OF_PATHS = "report.folders"
 
 # What Hydra's grammar takes for a text without quotes; a quoted one may hold interpolations too.
@@ -22,8 +25,9 @@ def translate_overrides(arguments: Sequence[str]) -> list[str]:
     """Turn what users type into what Hydra reads.
 
     pyClarity's ``separator.model=NAME`` becomes the choice of the group, ``separator=NAME``; paths
-    may begin with ``~``, hold spaces and brackets, and look like a number; ``-m`` may stand between
-    two overrides, and only with it is a comma between paths a sweep.
+    may begin with ``~``, hold spaces and brackets, and look like a number; ``-m`` and
+    ``--config-dir`` may stand between two overrides, and only with ``-m`` is a comma between paths
+    a sweep.
 
     Parameters
     ----------
@@ -35,10 +39,13 @@ def translate_overrides(arguments: Sequence[str]) -> list[str]:
     list of str
     """
     sweeps = bool({"-m", "--multirun"} & set(arguments))
-    translated = sorted(
-        (_with_quotes(argument, sweeps) for argument in arguments),
-        key=lambda text: text not in ("-m", "--multirun"),
-    )
+    flags, overrides = [], []
+    for before, argument in itertools.pairwise(["", *arguments]):
+        if _FLAG.fullmatch(argument) or _FLAG_WITH_VALUE.fullmatch(before):
+            flags.append(argument)
+        else:
+            overrides.append(_with_quotes(argument, sweeps))
+    translated = [*flags, *overrides]
     if any(re.match(r"\+{0,2}separator=", argument) for argument in translated):
         return translated
     return [re.sub(r"^separator\.model=", "separator=", argument) for argument in translated]

@@ -84,6 +84,10 @@ def test_a_relative_root_stays_what_the_user_typed():
         (["path.exp_folder=exp/${separator.model}"], ["path.exp_folder=exp/${separator.model}"]),
         (["path.split=train,valid", "-m"], ["-m", "path.split=train,valid"]),
         (["separator.device=cpu"], ["separator.device=cpu"]),
+        (["a=1", "--config-dir", "my own", "b=2"], ["--config-dir", "my own", "a=1", "b=2"]),
+        (["a=1", "--config-dir=my own", "-m"], ["--config-dir=my own", "-m", "a=1"]),
+        (["a=1", "--cfg", "job"], ["a=1", "--cfg", "job"]),
+        (["a=1", "--info"], ["a=1", "--info"]),
     ],
 )
 def test_what_users_type_becomes_what_hydra_reads(given, meant):
@@ -217,3 +221,19 @@ def test_a_broken_file_of_the_users_own_is_named(tmp_path):
     for arguments in (["--config-dir", str(tmp_path)], [f"--config-dir={tmp_path}"]):
         (problem,) = command_line_problems([*arguments, "separator=mine"])
         assert "mine.yaml is not YAML" in problem
+
+
+def test_a_misspelt_separator_is_one_line_with_the_choices(tmp_path):
+    (tmp_path / "separator").mkdir()
+    (tmp_path / "separator" / "mine.yaml").write_text("model: mine")
+    (problem,) = command_line_problems(["path.root=/d", "separator=demuc"])
+    known = "demucs, ensemble, hpss, masknet, openunmix, oracle, passthrough"
+    assert problem.startswith("Could not find 'separator/demuc' (did you mean demucs?): ")
+    assert f"there are {known}; --config-dir=FOLDER" in problem
+    assert "\n" not in problem
+    own = ["--config-dir", str(tmp_path)]
+    assert not list(command_line_problems([*own, "-m", "separator=mine,hpss"]))
+    (problem,) = command_line_problems([*own, "separator=yours"])
+    assert "masknet, mine, openunmix" in problem
+    searched = [f"hydra.searchpath=[file://{tmp_path}]", "separator=mine"]
+    assert not list(command_line_problems(searched))

@@ -20,9 +20,9 @@ from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
-from recipes.cad_icassp_2024.runs.records import Result
+from recipes.cad_icassp_2024.runs.records import Comparison, Result
 from recipes.cad_icassp_2024.runs.run import Run
-from recipes.cad_icassp_2024.runs.settings import MadeFrom
+from recipes.cad_icassp_2024.runs.settings import MadeFrom, metadata_digests
 
 log = logging.getLogger(__name__)
 
@@ -192,26 +192,35 @@ def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
             "first, which makes them, or put the signals there"
         )
     usable = run.without(problems, pairs)
-    _warn_of_old_music(run, usable)
+    _warn_of_old_signals(run, usable)
     return usable
 
 
-def _warn_of_old_music(run: Run, pairs: Sequence[Pair]) -> None:
-    """Warn of signals whose records say that they were made from music that is no longer there."""
+def _warn_of_old_signals(run: Run, pairs: Sequence[Pair]) -> None:
+    """Warn of signals whose records say that they are of other music, gains or audiograms."""
     makers = [MadeFrom(run.dataset, files, {}) for files in ((MIXTURE,), SONG_FILES)]
-    old, made_here = [], run.records.names()
-    for pair in pairs:
-        if pair.id not in made_here:
-            continue  # a signal of another system, which need not be read twice
-        records = run.records.made_from(pair.id, run.signal_digest(pair))
-        now = {maker.music(pair.scene) for maker in makers}
-        if records and not any(record.get("music") in now for record in records):
-            old.append(pair.id)
+    made_here = run.records.names()  # signals of another system need not be read twice
+    known = [
+        (pair, run.signal_digest(pair), metadata_digests(pair))
+        for pair in pairs
+        if pair.id in made_here
+    ]
+
+    def changed(maker: MadeFrom) -> dict[str, tuple[str, ...]]:
+        results = (
+            Result(pair.id, output, {"music": maker.music(pair.scene), **metadata})
+            for pair, output, metadata in known
+        )
+        return run.records.compare(results, partly=True).changed
+
+    one, other = map(changed, makers)
+    old = {name: min(one[name], other[name], key=len) for name in one if name in other}
     if old:
+        rest = tuple(pair.id for pair in pairs if pair.id not in old)
         log.warning(
-            "%d of %d signals were made from music that has since changed; their scores are those "
-            "of old signals. Run enhance.py again, then evaluate.py:%s",
-            *(len(old), len(pairs), shortened(old)),
+            "%s; their scores are those of old signals. Run enhance.py again, then evaluate.py:%s",
+            "; ".join(Comparison(rest, old, ()).changes("signals")),
+            shortened(list(old)),
         )
 
 

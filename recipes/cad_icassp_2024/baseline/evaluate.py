@@ -43,7 +43,7 @@ from recipes.cad_icassp_2024.runs.progress import progress
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.score_table import ScoreTable
 from recipes.cad_icassp_2024.runs.scores import Row, log_summary
-from recipes.cad_icassp_2024.runs.settings import evaluate_settings
+from recipes.cad_icassp_2024.runs.settings import Settings, evaluate_settings, other_settings
 
 __all__ = [
     "apply_gains",
@@ -88,7 +88,7 @@ class Scorer:
         config = self.run.config
         reference = self.references.remix(pair.scene)
         with contextlib.ExitStack() as unchanged:
-            for path in self.run.signal_parts(pair):
+            for path in self.run.experiment.signal_parts(pair):
                 unchanged.enter_context(self.run.records.contents.reading(path))
             enhanced, _ = read_flac_signal(self.run.experiment.signal_file(pair))
         seed = seed_for(pair.scene.id) if config.evaluate.set_random_seed else None
@@ -145,6 +145,17 @@ def score_pairs(run: Run, pairs: Sequence[Pair], done: Callable[[Pair, Row | Non
     run.for_each(pairs, scorer.chain, done, n_workers)
 
 
+def warn_of_other_settings(run: Run, settings: Settings) -> None:
+    """Warn of signals that were made with other values of keys that scores depend on, too."""
+    differences = other_settings(run.experiment.record("enhance") or {}, settings)
+    if differences:
+        log.warning(
+            "the signals in %s were made with other settings than they are scored with now "
+            "(signals -> scores):\n  %s",
+            *(run.experiment.signals, "\n  ".join(differences)),
+        )
+
+
 def run_calculate_aq(config: DictConfig | Config) -> None:
     """Score the pairs of a batch, and go on where an earlier run stopped.
 
@@ -162,6 +173,7 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
         run.require_space(len(usable) * ROW_BYTES, f"the scores of {len(usable)} pairs")
         settings = evaluate_settings(run.config, run.experiment.signals_digest())
         run.check_settings(settings, run.experiment.scores_files())
+        warn_of_other_settings(run, settings)
         scores = ScoreTable(run, settings)
         todo = scores.pending(usable)
         with contextlib.closing(scores), progress("evaluate", todo, scores_text) as shown:

@@ -24,7 +24,7 @@ from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.job import job
-from recipes.cad_icassp_2024.runs.origins import mixture_problems
+from recipes.cad_icassp_2024.runs.origins import mixture_problems, outdated
 from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
@@ -83,8 +83,9 @@ def merge_batches(config: DictConfig | Config) -> None:
         if details_file(path).exists():
             found = read_rows(details_file(path), DETAIL_COLUMNS)
             details |= {row_key(row): row for row in found}
-    with Records(experiment.folder / "records") as records:
+    with Records(experiment.folder / "records", verify=settings.verify) as records:
         problems += mixture_problems(records, list(merged.values()))
+        problems += outdated(records, experiment, dataset.pairs, list(merged.values()))
     _refuse(experiment.folder, problems, gaps, settings.allow_missing)
     order = [pair_key(pair) for pair in dataset.select(small_test=settings.evaluate.small_test)]
     target = experiment.scores_file(Batch())

@@ -24,6 +24,7 @@ from recipes.cad_icassp_2024.runs.origins import (
     mixture_problems,
     origin_differences,
     origins,
+    outdated,
 )
 from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.scores import (
@@ -115,14 +116,21 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     ------
     RecipeError
         When a folder has no scores, or its scores are of pairs that are not in the data set, of
-        one pair twice, or made from different things; or when two folders were made from different
-        music, gains or audiograms, or scored with other settings of the metric.
+        one pair twice, made from different things or from what has since changed; or when two
+        folders were made from different music, gains or audiograms, or scored with other settings
+        of the metric.
     """
     experiments = _named([Experiment(folder) for folder in folders])
     made_from: dict[str, Origins] = {}
+    old: list[str] = []
     tables = {}
     for name, experiment in experiments.items():
-        tables[name], made_from[str(experiment.folder)] = _read_table(experiment, dataset)
+        rows, tables[name] = _read_table(experiment, dataset)
+        with Records(experiment.folder / "records") as records:
+            _check_origin(experiment, records, rows)
+            made_from[str(experiment.folder)] = origins(records, rows)
+            found = outdated(records, experiment, dataset.pairs, rows)
+        old += [f"{experiment.folder}: {line}" for line in found]
     settings = {str(one.folder): one.record("evaluate") or {} for one in experiments.values()}
     differences = [*metric_differences(settings), *origin_differences(made_from)]
     if differences:
@@ -130,6 +138,8 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
             f"the scores cannot be compared: {'; '.join(differences)}; score them again with "
             "evaluate.py, the same settings and the same data"
         )
+    if old:
+        raise RecipeError(f"{'; '.join(old)}; score them again with evaluate.py")
     scores = pd.concat(
         [table.assign(separator=name) for name, table in tables.items()], ignore_index=True
     )
@@ -167,23 +177,22 @@ def _named(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
     return named
 
 
-def _read_table(experiment: Experiment, dataset: Dataset) -> tuple[pd.DataFrame, Origins]:
-    """Read the scores and details of an experiment, and what the scores were made from."""
+def _read_table(experiment: Experiment, dataset: Dataset) -> tuple[list[Row], pd.DataFrame]:
+    """Read the scores of an experiment, and make a table of them and their details."""
     path = experiment.scores_file(Batch())
     if not path.is_file():
         raise RecipeError(_no_scores(experiment.folder, path))
     rows = read_scores(path)
     _check_pairs(path, rows, dataset)
-    made_from = _check_origin(experiment, path, rows)
     table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     table[list(NUMBERS)] = table[list(NUMBERS)].astype(float)
     if not details_file(path).is_file():
-        return table, made_from
+        return rows, table
     found = pd.DataFrame(read_rows(details_file(path), DETAIL_COLUMNS), columns=DETAIL_COLUMNS)
     found = found.drop_duplicates(["scene", "listener"], keep="last").drop(columns="song")
     for name in found.columns.difference(["scene", "listener"]):
         found[name] = pd.to_numeric(found[name], errors="coerce")
-    return table.merge(found, "left", ["scene", "listener"]), made_from
+    return rows, table.merge(found, "left", ["scene", "listener"])
 
 
 def _no_scores(folder: Path, path: Path) -> str:
@@ -223,21 +232,15 @@ def _check_pairs(path: Path, rows: Sequence[Row], dataset: Dataset) -> None:
         )
 
 
-def _check_origin(experiment: Experiment, path: Path, rows: Sequence[Row]) -> Origins:
+def _check_origin(experiment: Experiment, records: Records, rows: Sequence[Row]) -> None:
     """Refuse scores that were made from different things, as far as there are records of it."""
     experiment.require_current_scores()
-    folder = experiment.folder / "records"
-    if not folder.is_dir():
-        return {}
-    with Records(folder) as records:
-        problems = mixture_problems(records, rows)
-        made_from = origins(records, rows)
+    problems = mixture_problems(records, rows)
     if problems:
         raise RecipeError(
-            f"{path} mixes scores of different origin: {'; '.join(problems)}; score them again "
-            "with evaluate.py and the same path.exp_folder"
+            f"{experiment.scores_file(Batch())} mixes scores of different origin: "
+            f"{'; '.join(problems)}; score them again with evaluate.py and the same path.exp_folder"
         )
-    return made_from
 
 
 def _with_metadata(scores: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from clarity.utils.atomic_files import leftovers
 from clarity.utils.file_io import read_json, write_json
+from clarity.utils.peak_file import peak_file_of, read_peak
+from recipes.cad_icassp_2024.data.content import Contents, digest_of
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs import locks
@@ -73,6 +75,17 @@ class Experiment:
     def signal_file(self, pair: Pair) -> Path:
         """Return where the enhanced signal of a pair is."""
         return self.signals / f"{pair.id}_remix.flac"
+
+    def signal_parts(self, pair: Pair) -> list[Path]:
+        """Return what makes the enhanced signal of a pair: its file, and the peak beside it."""
+        path = self.signal_file(pair)
+        peak = peak_file_of(path)
+        return [path] if read_peak(peak) is None else [path, peak]
+
+    def signal_digest(self, pair: Pair, contents: Contents) -> str:
+        """Return the digest of the enhanced signal of a pair."""
+        first, *others = map(contents.digest, self.signal_parts(pair))
+        return digest_of([first, *others]) if others else first
 
     def scores_file(self, batch: Batch) -> Path:
         """Return where the scores of a batch are."""

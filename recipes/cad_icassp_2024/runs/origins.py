@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from recipes.cad_icassp_2024.runs.records import Records
+from recipes.cad_icassp_2024.data.scenes import Pair
+from recipes.cad_icassp_2024.runs.experiment import Experiment
+from recipes.cad_icassp_2024.runs.records import Records, Result
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
-from recipes.cad_icassp_2024.runs.scores import Row, row_key
-from recipes.cad_icassp_2024.runs.settings import METRIC_KEYS, Settings
+from recipes.cad_icassp_2024.runs.scores import Row, pair_key, row_key
+from recipes.cad_icassp_2024.runs.settings import METRIC_KEYS, Settings, metadata_digests
 
 SHARED_WITHIN = {"music": "song", "gains": "scene", "audiograms": "listener"}
 """Dependencies that rows of one song, scene or listener have in common."""
@@ -36,6 +38,40 @@ def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
             "the files in records/ of their folder into that of this one"
         )
     return problems
+
+
+def outdated(
+    records: Records, experiment: Experiment, pairs: Iterable[Pair], rows: Sequence[Row]
+) -> list[str]:
+    """Say how many scores are of a signal, gains or audiograms that have since changed.
+
+    Parameters
+    ----------
+    records : Records
+    experiment : Experiment
+        Its signals are looked at as far as they are there.
+    pairs : iterable of Pair
+        Those of the data set as it is now.
+    rows : sequence of dict
+        The scores.
+
+    Returns
+    -------
+    list of str
+        "2 of 8 scores were made from signals that have since changed".
+    """
+    by_key = {pair_key(pair): pair for pair in pairs}
+    results = []
+    for row in rows:
+        name, output = row_name(row_key(row)), row_digest(row)
+        if row_key(row) not in by_key or not records.made_from(name, output):
+            continue
+        pair = by_key[row_key(row)]
+        now = metadata_digests(pair)
+        if experiment.signal_file(pair).is_file():
+            now = {"signals": experiment.signal_digest(pair, records.contents), **now}
+        results.append(Result(name, output, now))
+    return records.compare(results, partly=True).changes("scores")
 
 
 def origins(records: Records, rows: Sequence[Row]) -> Origins:

@@ -150,13 +150,15 @@ class Records:
             self.add(Result(name, output, made_from))
         self.contents.note_written(path, output)
 
-    def compare(self, results: Iterable[Result]) -> Comparison:
+    def compare(self, results: Iterable[Result], *, partly: bool = False) -> Comparison:
         """Compare results that are there with their records.
 
         Parameters
         ----------
         results : iterable of Result
             Their names, what is there, and what they would be made from now.
+        partly : bool
+            Whether `results` name only some of what they depend on; the rest is not compared.
         """
         current, changed, unknown = [], {}, []
         for result in results:
@@ -164,7 +166,8 @@ class Records:
             if known is None:
                 unknown.append(result.name)
                 continue
-            nearest = min((_differences(then, result.made_from) for then in known), key=len)
+            now = result.made_from
+            nearest = min((_differences(then, now, partly=partly) for then in known), key=len)
             if nearest:
                 changed[result.name] = nearest
             else:
@@ -229,5 +232,6 @@ def _n_apart(name: str, known: Sequence[Sequence[Dependencies]]) -> int:
     return len(known) - max(counts.values())
 
 
-def _differences(then: Dependencies, now: Dependencies) -> tuple[str, ...]:
-    return tuple(name for name in {**then, **now} if then.get(name) != now.get(name))
+def _differences(then: Dependencies, now: Dependencies, *, partly: bool) -> tuple[str, ...]:
+    names = now if partly else {**then, **now}
+    return tuple(name for name in names if then.get(name) != now.get(name))

@@ -12,8 +12,6 @@ from typing import TypeVar
 import numba
 from omegaconf import DictConfig
 
-from clarity.utils.peak_file import peak_file_of, read_peak
-from recipes.cad_icassp_2024.data.content import digest_of
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
@@ -89,16 +87,9 @@ class Run:
             stale=stale,
         )
 
-    def signal_parts(self, pair: Pair) -> list[Path]:
-        """Return what makes the enhanced signal of a pair: its file, and the peak beside it."""
-        path = self.experiment.signal_file(pair)
-        peak = peak_file_of(path)
-        return [path] if read_peak(peak) is None else [path, peak]
-
     def signal_digest(self, pair: Pair) -> str:
         """Return the digest of the enhanced signal of a pair."""
-        first, *others = map(self.records.contents.digest, self.signal_parts(pair))
-        return digest_of([first, *others]) if others else first
+        return self.experiment.signal_digest(pair, self.records.contents)
 
     def require_space(self, n_bytes: int, what: str) -> None:
         """Refuse to begin when the experiment folder has no room, see `disk.require_space`."""

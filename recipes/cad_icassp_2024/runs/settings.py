@@ -82,6 +82,12 @@ def evaluate_settings(config: Config, signals_digest: str) -> Settings:
     }
 
 
+def other_settings(signals: Settings, scores: Settings) -> list[str]:
+    """Say which keys of the scores the signals were made with other values of."""
+    shared = [key for key in SCORE_KEYS if key in signals and signals[key] != scores[key]]
+    return [f"{key}: {signals[key]} -> {scores[key]}" for key in shared]
+
+
 def _pick(config: Config, keys: Sequence[str]) -> Settings:
     settings = {}
     for key in keys:
@@ -105,6 +111,15 @@ def digest(data: Any) -> str:
     return digest_of(data)[:16]
 
 
+def metadata_digests(pair: Pair) -> dict[str, str]:
+    """Return the digest of what the metadata give for a pair: gains and audiograms."""
+    ears = pair.listener.audiogram_left, pair.listener.audiogram_right
+    return {
+        "gains": digest_of(dict(pair.scene.gains_db)),
+        "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
+    }
+
+
 class MadeFrom:
     """Tells what a result of a pair is made from now, by name, for its record.
 
@@ -125,11 +140,9 @@ class MadeFrom:
 
     def __call__(self, pair: Pair) -> dict[str, str]:
         """Return the digest of everything that a pair's result depends on."""
-        ears = pair.listener.audiogram_left, pair.listener.audiogram_right
         return {
             "music": self.music(pair.scene),
-            "gains": digest_of(dict(pair.scene.gains_db)),
-            "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
+            **metadata_digests(pair),
             "settings": self._settings,
         }
 

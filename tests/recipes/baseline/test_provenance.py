@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import threading
 import time
@@ -529,6 +531,55 @@ def test_merging_and_the_report_refuse_scores_of_other_inputs(
     with pytest.raises(
         RecipeError, match=f"{n_apart} of 8 scores were made from other {what} than"
     ):
+        run(merge_batches, "exp")
+
+
+@pytest.mark.parametrize(("change", "what"), [c[:2] for c in CHANGES])
+def test_evaluation_warns_of_signals_that_are_of_other_inputs(
+    exp, run, own_tiny, caplog, change, what
+):
+    change(own_tiny, own_tiny.mixtures[0])
+    run(run_calculate_aq, "exp", "overwrite=true")
+    warning = rf"\d of 8 signals were made from {what} that (has|have) since changed; their scores"
+    assert re.search(warning, caplog.text)
+    run(enhance, "exp", "overwrite=true")
+    caplog.clear()
+    run(run_calculate_aq, "exp", "overwrite=true")
+    assert "since changed" not in caplog.text
+
+
+def test_evaluation_warns_of_signals_that_were_made_with_other_keys(exp, run, caplog):
+    run(run_calculate_aq, "exp", "overwrite=true", "nalr.nfir=100", "HAAQI_sample_rate=16000")
+    warned = [r.getMessage() for r in caplog.records if "than they are scored with" in r.message]
+    assert [text.splitlines()[1:] for text in warned] == [["  nalr.nfir: 220 -> 100"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda exp, data: replace_signals(exp, 1), "8 of 8 scores .* signals that have since"),
+        (
+            lambda exp, data: (exp / "enhanced_signals" / "scene_10002_L0003_remix.flac").touch(),
+            None,
+        ),
+        (lambda exp, data: shutil.rmtree(exp / "enhanced_signals"), None),
+        (lambda exp, data: change_gains(data, ""), "8 of 8 scores .* gains that have since"),
+        (
+            lambda exp, data: change_audiograms(data, ""),
+            "8 of 8 scores .* audiograms that have since",
+        ),
+    ],
+)
+def test_merging_and_the_report_refuse_scores_of_what_has_changed(
+    exp, run, own_tiny, plugin, change, line
+):
+    change(exp, own_tiny)
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    refused = contextlib.nullcontext() if line is None else pytest.raises(RecipeError, match=line)
+    with refused:
+        load_results(dataset, [exp])
+    split_scores(exp, 2)
+    with refused:
         run(merge_batches, "exp")
 
 

@@ -21,6 +21,7 @@ from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Audiogram
 from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
 from recipes.cad_icassp_2024.baseline.report import report, report_file
+from recipes.cad_icassp_2024.data.content import digest_of_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
 from recipes.cad_icassp_2024.reporting import plots
@@ -30,9 +31,11 @@ from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.parts import parts_plots
 from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
 from recipes.cad_icassp_2024.reporting.results import load_results
+from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.records import Records, Result
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
-from recipes.cad_icassp_2024.runs.scores import DETAIL_COLUMNS, read_scores, row_key
+from recipes.cad_icassp_2024.runs.scores import DETAIL_COLUMNS, pair_key, read_scores, row_key
+from recipes.cad_icassp_2024.runs.settings import metadata_digests
 from tests.recipes.baseline.helpers import run_script
 from tests.recipes.baseline.report_data import (
     load,
@@ -40,7 +43,7 @@ from tests.recipes.baseline.report_data import (
     rename_song,
     report_config,
 )
-from tests.recipes.tiny_dataset import make_tiny_dataset
+from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset
 
 HOSTILE = "</script><script>alert('$x$')</script> & \"Söhne\""
 
@@ -454,7 +457,7 @@ def test_rows_that_are_no_scores_are_left_out_and_counted(
     assert "1 rows are left out: their scores are no numbers from -1 to 1.1" in caplog.text
 
 
-def spoil(folder: Path, how: str) -> None:
+def spoil(folder: Path, how: str, data: TinyDataset) -> None:
     scores = folder / "scores.csv"
     rows = scores.read_text().splitlines()
     if how == "batches":
@@ -473,16 +476,19 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "no header":
         scores.write_text("\n".join(rows[1:]) + "\n")
     elif how == "mixture":
-        record(folder, ["one"] * 5 + ["another"] * 7)
+        record(folder, ["one"] * 5 + ["another"] * 7, data)
     elif how == "no record":
-        record(folder, ["one"] * 11)
+        record(folder, ["one"] * 11, data)
 
 
-def record(folder: Path, settings: list[str]) -> None:
+def record(folder: Path, settings: list[str], data: TinyDataset) -> None:
     """Write the records of the first rows of scores."""
+    pairs = {pair_key(pair): pair for pair in load(data).pairs}
     with Records(folder / "records") as records:
         for row, setting in zip(read_scores(folder / "scores.csv"), settings, strict=False):
-            made_from = {"settings": setting, "signals": row["scene"]}
+            pair = pairs[row_key(row)]
+            signal = digest_of_file(Experiment(folder).signal_file(pair))
+            made_from = {"settings": setting, "signals": signal, **metadata_digests(pair)}
             records.add(Result(row_name(row_key(row)), row_digest(row), made_from))
 
 
@@ -503,7 +509,7 @@ def record(folder: Path, settings: list[str]) -> None:
 def test_message_for_a_folder_without_usable_scores(data, experiments, tmp_path, how, message):
     folder = tmp_path / "exp"
     shutil.copytree(experiments[0].folder, folder)
-    spoil(folder, how)
+    spoil(folder, how, data)
     with pytest.raises(RecipeError, match=message):
         load_results(load(data), [folder])
 
@@ -511,7 +517,7 @@ def test_message_for_a_folder_without_usable_scores(data, experiments, tmp_path,
 def test_scores_of_one_origin_and_scores_without_records_are_shown(data, experiments, tmp_path):
     folder = tmp_path / "exp"
     shutil.copytree(experiments[0].folder, folder)
-    record(folder, ["one"] * 12)
+    record(folder, ["one"] * 12, data)
     assert len(load_results(load(data), [folder]).scores) == 12
 
 

@@ -358,6 +358,10 @@ METADATA: dict[str, tuple[Break, str]] = {
         "Song A-hp_0001: Path 3 is not a string",
     ),
     "at-mic: a word": (entry(AT_MIC, "Song A-hp_0001", value="x"), "hp_0001: is a string, but"),
+    "at-mic: one Path for two songs": (
+        entry(AT_MIC, "Song A-hp_0002", "Path", value="train/Song A-hp_0001"),
+        "Song A-hp_0001 and Song A-hp_0002 have the same Path, 'train/Song A-hp_0001'; correct one",
+    ),
     "at-mic: no place": (
         entry(AT_MIC, "Song A-hp_0001", value={"Split": "train"}),
         "Song A-hp_0001: lacks 'Track Name'",

@@ -50,7 +50,7 @@ class SongFolders:
         return self._disk.find(wanted / f"{name}.wav")
 
     def _is_another_songs(self, wanted: Path, folder: str) -> bool:
-        """Whether the folder on disk is spelt more like that of another song."""
+        """Whether the folder on disk is spelt no less like that of another song."""
         rivals = self._by_spelling[fold(folder)] - {folder}
         if not rivals or wanted.exists():
             return False
@@ -59,7 +59,7 @@ class SongFolders:
         def n_equal(other: str) -> int:
             return sum(map(str.__eq__, reversed(found), reversed(Path(other).parts)))
 
-        return any(n_equal(rival) > n_equal(folder) for rival in rivals)
+        return any(n_equal(rival) >= n_equal(folder) for rival in rivals)
 
 
 def audio_problems(songs: Iterable[Mapping[str, Path]]) -> Problems:

@@ -8,7 +8,13 @@ from pathlib import Path
 from recipes.cad_icassp_2024.data.errors import Problems
 from recipes.cad_icassp_2024.data.metadata import Table
 from recipes.cad_icassp_2024.data.scenes import Pair, mixture_id
-from recipes.cad_icassp_2024.data.schema import ListenerEntry, SceneEntry, path_fault
+from recipes.cad_icassp_2024.data.schema import (
+    ListenerEntry,
+    SceneEntry,
+    SongEntry,
+    TrackEntry,
+    path_fault,
+)
 
 
 def note_equal_folders(scenes: Table[SceneEntry], problems: Problems) -> None:
@@ -27,6 +33,16 @@ def note_equal_folders(scenes: Table[SceneEntry], problems: Problems) -> None:
         fault = path_fault(name)
         if fault is not None:
             problems.add("song folder", f"{scenes.path}: {scene_id}: the folder {fault}")
+
+
+def note_shared_paths(songs: Table[SongEntry] | Table[TrackEntry], problems: Problems) -> None:
+    """Note songs that a list says are in the same folder: one would be taken for the other."""
+    first: dict[str, str] = {}
+    for name, entry in songs.entries.items():
+        other = first.setdefault(entry.folder, name)
+        if other != name:
+            line = f"{songs.path}: {other} and {name} have the same Path, '{entry.folder}'"
+            problems.add("equal paths", f"{line}; correct one of them")
 
 
 def note_unknown_pairs(

@@ -20,6 +20,7 @@ from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems
 from recipes.cad_icassp_2024.data.consistency import (
     note_equal_folders,
     note_equal_ids,
+    note_shared_paths,
     note_unknown_pairs,
 )
 from recipes.cad_icassp_2024.data.content import Contents
@@ -108,6 +109,7 @@ class Dataset:
         scene_listeners = table("scene_listeners", ListenerIds)
         positions = table("head_positions", HeadPosition)
         music = table("music", SongEntry)
+        note_shared_paths(music, problems)
 
         scenes = _scenes(scene_entries, gains, positions, music, problems)
         listeners = {name: entry.listener(name) for name, entry in listener_entries.entries.items()}

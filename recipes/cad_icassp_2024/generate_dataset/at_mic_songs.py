@@ -12,7 +12,7 @@ import soundfile
 
 from clarity import __version__
 from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, song_problems
-from recipes.cad_icassp_2024.data.consistency import note_equal_folders
+from recipes.cad_icassp_2024.data.consistency import note_equal_folders, note_shared_paths
 from recipes.cad_icassp_2024.data.content import Contents, digest_of
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError, shortened
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
@@ -150,6 +150,7 @@ def plan_songs(config: GenerateConfig, contents: Contents) -> list[AtMicSong]:
         tracks.note_missing(scene.music, "song", where, problems)
         positions.note_missing(scene.head_loudspeaker_positions, "head position", where, problems)
     note_equal_folders(scenes, problems)
+    note_shared_paths(tracks, problems)
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
     wanted = dict.fromkeys(
         (scene.music, scene.head_loudspeaker_positions) for scene in scenes.entries.values()

@@ -108,6 +108,9 @@ def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
     arguments : sequence of str
         The command line without the script's name.
     """
+    for argument in arguments:
+        if (text := argument.encode("utf-8", "backslashreplace").decode()) != argument:
+            yield f"{text} is not UTF-8 text: rename the file or folder"
     if {"-m", "--multirun"} & set(arguments) and not os.access(".", os.W_OK):
         yield f"a sweep writes multirun/ into this folder, {Path.cwd()}, which is read-only"
     for launcher, (package, extra) in _LAUNCHERS.items():

@@ -32,6 +32,8 @@ _ADVICE = {
     errno.ENOTDIR: "a file is in the place of a folder: move it away, or choose another folder",
     errno.EEXIST: "a file is in the place of a folder: move it away, or choose another folder",
     errno.EISDIR: "a folder is in the place of a file: move it away",
+    errno.ENAMETOOLONG: "a name is longer than the disk allows: choose a shorter one",
+    errno.ELOOP: "a link leads back to itself: remove it, or choose another folder",
     errno.EIO: "the disk does not answer as it should: have it checked, or choose another one",
 }
 

@@ -29,6 +29,8 @@ def output(done: subprocess.CompletedProcess[str]) -> str:
             ["cannot make the separator 'hpss'", "no.such.Thing"],
         ),
         (["path.root=DATA", "separator=demucs", "separator.checkpoint=gone.pt"], ["gone.pt"]),
+        (["path.root=DATA", f"path.exp_folder={'x' * 300}"], ["longer than the disk allows"]),
+        (["path.root=caf\udce9"], ["caf\\udce9' is not UTF-8 text: rename"]),
     ],
 )
 def test_a_mistake_gets_one_message_and_exit_code_1(arguments, messages, tiny, tmp_path):

@@ -379,9 +379,10 @@ def _song_in_capitals(data: TinyDataset) -> None:
     _scene(data, "music", "SONG A")
 
 
-def _track(data: TinyDataset, name: str) -> None:
+def _track(data: TinyDataset, name: str, folder: str | None = None) -> None:
     path = data.metadata / "musdb18.train.json"
-    write(path, [*read(path), {"Track Name": name, "Split": "train", "Path": f"train/{name}"}])
+    entry = {"Track Name": name, "Split": "train", "Path": folder or f"train/{name}"}
+    write(path, [*read(path), entry])
 
 
 BAD = [
@@ -389,6 +390,11 @@ BAD = [
         "unknown song",
         lambda d: _scene(d, "music", "Song Z"),
         r"scene_10001: song 'Song Z' is not in .*musdb18\.train\.json",
+    ),
+    (
+        "one Path for two songs",
+        lambda d: _track(d, "Song Z", "train/Song A"),
+        r"musdb18\.train\.json: Song A and Song Z have the same Path, 'train/Song A'; correct one",
     ),
     (
         "unknown head position",

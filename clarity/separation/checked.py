@@ -76,6 +76,8 @@ class CheckedSeparator:
 
     def _stem(self, name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
         try:
+            if np.iscomplexobj(values):
+                raise TypeError("complex numbers")
             stem = np.asarray(values, dtype=np.float32)
         except (TypeError, ValueError, RuntimeError) as error:
             raise StemsError(f"{self.name} returned for {name} no signal ({error})") from error

@@ -43,15 +43,28 @@ def fingerprint(separator: object, arguments: Mapping[str, Any] | None = None) -
     -------
     str
         SHA-256 in 64 hexadecimal digits.
+
+    Raises
+    ------
+    ValueError
+        When the object's own method `fingerprint()` returns no text.
     """
     digest = hashlib.sha256()
     for name, value in sorted((arguments or {}).items()):
         digest.update(f"{name}={json.dumps(_content(name, value), sort_keys=True)}\n".encode())
     own = getattr(separator, "fingerprint", None)
-    parts = [str(own()).encode()] if callable(own) else _parts(separator)
+    parts = [_text(separator, own())] if callable(own) else _parts(separator)
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
+
+
+def _text(separator: object, own: object) -> bytes:
+    """Encode what a separator's own `fingerprint()` has returned; None would be equal for all."""
+    if not isinstance(own, str) or not own:
+        name = type(separator).__name__
+        raise ValueError(f"fingerprint() of {name} returned {own!r}, but must return a text")
+    return own.encode()
 
 
 def _content(name: str, value: Any) -> Any:

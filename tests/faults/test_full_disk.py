@@ -222,7 +222,7 @@ def test_a_file_in_the_place_of_the_folder_is_a_message(snippets: Undisturbed, t
     for folder in (tmp_path / "exp", tmp_path / "exp" / "deeper"):
         assert "no such folder" in refused(runner, "evaluate", f"path.exp_folder={folder}")
         output = refused(runner, "enhance", f"path.exp_folder={folder}")
-        assert "a file is in the place of a folder" in output
+        assert f"{tmp_path / 'exp'}: a file is in the place of a folder: move it away" in output
     assert (tmp_path / "exp").read_text() == "something else"
 
 

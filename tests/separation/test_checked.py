@@ -57,6 +57,11 @@ def spoilt(value):
         (Returning(bass=MIXTURE.signal[:90]), r"\(90, 2\), expected \(100, 2\).*by 10 samples$"),
         (Returning(vocals=MIXTURE.signal.T), r"for vocals .*\(2, 100\), .*: it is transposed$"),
         (Returning(vocals=MIXTURE.signal[None]), r"for vocals the shape \(1, 100, 2\)"),
+        (Returning(bass=1j * MIXTURE.signal), r"for bass no signal \(complex numbers\)$"),
+        (
+            Returning(bass=torch.from_numpy(1j * MIXTURE.signal)),
+            r"for bass no signal \(complex numbers\)$",
+        ),
         (Returning(other=spoilt(np.nan)), "returned NaN or infinite samples for other"),
         (Returning(other=spoilt(np.inf)), "returned NaN or infinite samples for other"),
         (Returning(drums="a file"), "returned for drums no signal"),

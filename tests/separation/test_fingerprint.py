@@ -74,6 +74,18 @@ def test_an_object_can_say_itself_what_it_is():
     assert fingerprint(Own("a"), {"x": 1}) != fingerprint(Own("a"), {"x": 2})
 
 
+@pytest.mark.parametrize("own", [None, "", 7])
+def test_an_object_that_says_nothing_is_refused(own):
+    """Else all objects that do would pass for one another."""
+
+    class Silent:
+        def fingerprint(self):
+            return own
+
+    with pytest.raises(ValueError, match=f"of Silent returned {own!r}, but must return a text"):
+        fingerprint(Silent())
+
+
 @pytest.mark.parametrize("key", ["checkpoint", "session"])
 def test_a_file_among_the_arguments_counts_by_its_content(tmp_path, key):
     one, same, other = (tmp_path / name for name in ("one.onnx", "same.onnx", "other.onnx"))

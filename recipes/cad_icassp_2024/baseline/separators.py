@@ -69,7 +69,10 @@ def _build_one(settings: SeparatorConfig, *, on_demand: bool = False) -> BuiltSe
     if checkpoint is not None and not Path(checkpoint).expanduser().exists():
         raise RecipeError(f"separator.checkpoint={checkpoint}: no such file or folder")
     arguments = {"module": settings.module, "checkpoint": checkpoint}
-    identity = fingerprint(separator, arguments)
+    try:
+        identity = fingerprint(separator, arguments)
+    except ValueError as error:
+        raise RecipeError(f"separator {settings.model!r}: {error}") from error
     reads_stems = needs_true_stems(separator)
     if on_demand and not reads_stems:
         separator = OnDemandSeparator(lambda: _make(settings), settings.sources)

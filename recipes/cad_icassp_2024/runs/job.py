@@ -112,7 +112,7 @@ def _told_as_messages() -> Iterator[None]:
         if error.errno not in _ADVICE:
             raise
         raise RecipeError(
-            f"cannot go on with {error.filename or 'a file'}: {_ADVICE[error.errno]}, "
+            f"cannot go on with {_in_the_way(error.filename)}: {_ADVICE[error.errno]}, "
             "then give the same command again; what is already written is kept"
         ) from error
     except SystemExit as stop:
@@ -120,6 +120,13 @@ def _told_as_messages() -> Iterator[None]:
             f"the work was ended by sys.exit({stop.code!r}), perhaps in a module of your own: "
             "raise an exception there instead"
         ) from stop
+
+
+def _in_the_way(path: str | None) -> str:
+    """Return the file that is in the place of one of a path's folders, or else the path."""
+    if path is None:
+        return "a file"
+    return next((str(part) for part in reversed(Path(path).parents) if part.is_file()), str(path))
 
 
 def _stay_where_paths_were_typed() -> None:

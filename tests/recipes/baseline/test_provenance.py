@@ -58,6 +58,11 @@ class Hidden:
         return stems
 
 
+class Nameless(Hidden):
+    def fingerprint(self):
+        return None
+
+
 class Private(torch.nn.Module):
     def __init__(self, factor):
         super().__init__()
@@ -257,6 +262,14 @@ def test_other_weights_that_no_state_dict_shows_are_refused(run, tmp_path):
         run(enhance, "exp", *HIDDEN, f"separator.checkpoint={tmp_path}/two.txt")
     shutil.copyfile(tmp_path / "one.txt", tmp_path / "moved.txt")
     run(enhance, "exp", *HIDDEN, f"separator.checkpoint={tmp_path}/one.txt")
+
+
+@pytest.mark.usefixtures("own_modules")
+def test_a_separator_that_does_not_say_which_weights_it_has_is_refused(run, tmp_path):
+    np.savetxt(tmp_path / "w.txt", [0.25] * 4)
+    nameless = ("separator.module._target_=outside_hidden.Nameless", *HIDDEN[1:])
+    with pytest.raises(RecipeError, match=r"^separator 'my_shares': fingerprint\(\) of Nameless"):
+        run(enhance, "exp", *nameless, f"separator.checkpoint={tmp_path}/w.txt")
 
 
 @pytest.mark.usefixtures("own_modules")

@@ -138,6 +138,13 @@ def test_what_does_not_fit_together_is_refused_at_once(
         scorer.submit(np.ones(processed), np.ones(reference), hearing, RATE)
 
 
+def test_a_closed_scorer_takes_no_pair() -> None:
+    with BackgroundScorer() as scorer:
+        pass
+    with pytest.raises(RuntimeError, match="the scorer is closed: submit inside"):
+        scorer.submit(*pair(1), LISTENER, RATE)
+
+
 def test_a_name_is_given_once() -> None:
     with BackgroundScorer() as scorer:
         scorer.submit(*pair(1), LISTENER, RATE, name="a")

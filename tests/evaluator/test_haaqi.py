@@ -23,7 +23,7 @@ from clarity.evaluator.haaqi import (
     haaqi_v1,
 )
 from clarity.evaluator.haaqi.engines import ENGINES
-from clarity.utils.audiogram import Audiogram
+from clarity.utils.audiogram import Audiogram, Listener
 from tests.evaluator.odd_cases import CASES, LEVEL1_DB, LEVELS_DB, SEED, make_signal
 from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair
 
@@ -269,9 +269,35 @@ def test_too_short(n: int) -> None:
         score(noise(n), noise(n))
 
 
+@pytest.mark.parametrize("rate", [0, -44100, None, np.nan, np.inf, [24000], noise(3)])
+def test_what_is_no_sampling_rate(rate: object) -> None:
+    with pytest.raises(ValueError, match="rate must be a number above 500 Hz, got "):
+        score(noise(12000), noise(12000), rate=rate)
+
+
+@pytest.mark.parametrize("level1", [np.nan, np.inf, None, "65"])
+def test_what_is_no_level(level1: object) -> None:
+    with pytest.raises(ValueError, match="level1 must be a number, the level in dB SPL"):
+        evaluate_haaqi(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, 1, level1)
+    with pytest.raises(SilentReferenceError):  # whose level is infinite
+        evaluate_haaqi(np.zeros(12000), 24000, noise(12000), 24000, AUDIOGRAM, 1, level1)
+
+
+@pytest.mark.parametrize(
+    "audiogram", [None, "N3", [20.0] * 6, Listener(AUDIOGRAM, AUDIOGRAM)], ids=type
+)
+def test_what_is_no_audiogram(audiogram: object) -> None:
+    with pytest.raises(TypeError, match=f"an Audiogram, .* got a {type(audiogram).__name__}"):
+        evaluate_haaqi(noise(12000), 24000, noise(12000), 24000, audiogram, 1)
+
+
 def test_wrong_shape_and_rate() -> None:
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(
+        ValueError, match=r"shape \(samples,\), one ear at a time, got \(12000, 2\)"
+    ):
         score(np.zeros((12000, 2)), noise(12000))
+    with pytest.raises(ValueError, match="processed signal must be an array of numbers: "):
+        score(noise(12000), "processed.wav")
     with pytest.raises(ValueError, match="500 Hz"):
         score(noise(12000), noise(12000), rate=400)
     with pytest.raises(ValueError, match=r"2\.17 ms or more \(HAAQI prescribes 16\), got 2"):

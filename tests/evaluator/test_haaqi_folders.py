@@ -185,7 +185,9 @@ def test_a_pair_that_cannot_be_scored_is_named_and_the_others_are_scored(
     soundfile.write(data / "reference" / "b.wav", np.zeros((12000, 2)), RATE)
     output = data / "scores.csv"
     assert run(data, "--audiogram", "N3", "--output", output) == 1
-    assert "b.flac: the reference signal is silent" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "b.flac: the reference signal is silent" in message
+    assert "(left ear)" in message
     assert {row["file"] for row in table(output)} == {"a.flac", "sub/c.flac"}
 
 

@@ -278,7 +278,8 @@ def test_loss_leaves_out_what_cannot_be_scored() -> None:
     assert torch.equal(gradient[1:4], torch.zeros(3, N, dtype=torch.float64))
     torch.testing.assert_close(gradient[[0, 4]], good_gradient, rtol=1e-3, atol=1e-5)
     nothing = processed[1:4].clone().requires_grad_()
-    loss = HaaqiLoss(24000)(nothing, reference[1:4], EAR)
+    with pytest.warns(UserWarning, match="the loss is 0: pair 0: .* holds NaN"):
+        loss = HaaqiLoss(24000)(nothing, reference[1:4], EAR)
     loss.backward()
     assert float(loss.detach()) == 0.0
     assert torch.equal(nothing.grad, torch.zeros_like(nothing))
@@ -290,7 +291,11 @@ def test_wrong_arguments() -> None:
         haaqi(x, x[0], EAR, sample_rate=24000)
     with pytest.raises(ValueError, match="nothing to score"):
         haaqi(x[:, :0], x, EAR, sample_rate=24000)
-    with pytest.raises(ValueError, match="need 1 or 2 ears, got 3"):
+    with pytest.raises(
+        ValueError, match=r"shape \(1000, 2\) .* last axis must be that of the samp"
+    ):
+        haaqi(x[:, :1000].T, x[:, :1000].T, EAR, sample_rate=24000)
+    with pytest.raises(ValueError, match=r"of shape \(2, samples\) need 1 or 2 ears, got 3"):
         haaqi(x, x, EarParameters.from_audiograms([AUDIOGRAM] * 3), sample_rate=24000)
     with pytest.raises(ValueError, match="2 items but 3 lengths"):
         haaqi(x, x, EAR, sample_rate=24000, lengths=[1, 2, 3])
@@ -301,7 +306,9 @@ def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="equalisation must be 1"):
         haaqi(x, x, EAR, sample_rate=24000, equalisation=3)
     with pytest.raises(ValueError, match="500 Hz"):
-        haaqi(x, x, EAR, sample_rate=400)
+        HaaqiLoss(sample_rate=400)
+    with pytest.raises(ValueError, match="level1 must be a number"):
+        HaaqiLoss(24000, level1=float("nan"))
     with pytest.raises(ValueError, match="band_chunk"):
         haaqi(x, x, EAR, sample_rate=24000, band_chunk=0)
     with pytest.raises(ValueError, match="dtype"):
@@ -310,6 +317,29 @@ def test_wrong_arguments() -> None:
         HaaqiLoss(24000, reduction="max")
     with pytest.raises(ValueError, match="list is empty"):
         EarParameters.from_audiograms([])
+
+
+def test_wrong_types() -> None:
+    x = torch.randn(2, N)
+    with pytest.raises(TypeError, match=r"processed must be a torch.Tensor, got a ndarray"):
+        haaqi(x.numpy(), x, EAR, sample_rate=24000)
+    with pytest.raises(TypeError, match=r"reference must be a torch.Tensor, got a list"):
+        HaaqiLoss(24000)(x, x.tolist(), EAR)
+    with pytest.raises(TypeError, match=r"must be EarParameters, .* got a Audiogram"):
+        haaqi(x, x, AUDIOGRAM, sample_rate=24000)
+    with pytest.raises(TypeError, match=r"takes a list: from_audiograms\(\[audiogram\]\)"):
+        EarParameters.from_audiograms(AUDIOGRAM)
+    with pytest.raises(TypeError, match=r"an Audiogram, .* got a str"):
+        EarParameters.from_audiograms(["N3"])
+    with pytest.raises(TypeError, match="lengths must have a length for each item, got 960"):
+        haaqi(x, x, EAR, sample_rate=24000, lengths=960)
+    with pytest.raises(TypeError, match=r"noise must be a seed, .* got 1\.5"):
+        haaqi(x, x, EAR, sample_rate=24000, noise=1.5)
+    seeds = (
+        haaqi(x, x, EAR, sample_rate=24000, noise=np.int64(3)),
+        haaqi(x, x, EAR, sample_rate=24000, noise=3),
+    )
+    assert torch.equal(seeds[0].score, seeds[1].score)
 
 
 AUDIOGRAM = STANDARD_AUDIOGRAMS["N2"]

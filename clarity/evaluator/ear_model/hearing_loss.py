@@ -76,7 +76,14 @@ def hearing_loss(audiogram: Audiogram, centre_frequencies_hz: NDArray[np.float64
     ------
     ValueError
         When the audiogram lacks a level that is needed; the message names the frequency.
+    TypeError
+        When it is no audiogram.
     """
+    if not isinstance(audiogram, Audiogram):
+        raise TypeError(
+            "the hearing loss of an ear must be an Audiogram, such as STANDARD_AUDIOGRAMS['N3'] or "
+            f"listener.audiogram_left, got a {type(audiogram).__name__}"
+        )
     levels = audiogram.levels_for("HAAQI", AUDIOMETRIC_FREQUENCIES_HZ)
     loss_db = np.interp(centre_frequencies_hz, AUDIOMETRIC_FREQUENCIES_HZ, levels)
     loss_db = np.maximum(loss_db, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,20 @@ from clarity.evaluator.ear_model.constants import TINY
 def rms(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Root mean square over the samples, the last axis."""
     return np.sqrt(np.mean(x**2, axis=-1))
+
+
+def checked_level1(level1: float) -> float:
+    """Return the level in dB SPL of an RMS of 1; ValueError when it is no finite number."""
+    try:
+        usable = math.isfinite(level1)
+    except TypeError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "level1 must be a number, the level in dB SPL of a signal with an RMS of 1, "
+            f"got {level1!r}"
+        )
+    return level1
 
 
 def level_db(amplitude: NDArray[np.float64], level1: float) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +54,14 @@ def to_model_rate(x: NDArray[np.float64], sample_rate_hz: float) -> NDArray[np.f
 
 
 def whole_khz(sample_rate_hz: float) -> int:
-    """Round a sampling rate to whole kilohertz; ValueError when that is 0."""
-    rate_khz = round(sample_rate_hz / 1000.0)
+    """Round a sampling rate to whole kilohertz; ValueError when it is no number above 500 Hz."""
+    try:
+        rate_khz = round(float(sample_rate_hz) / 1000.0)
+    except (TypeError, ValueError, OverflowError):  # no number, NaN, infinity
+        rate_khz = 0
     if rate_khz < 1:
-        raise ValueError(f"the sampling rate must be above 500 Hz, got {sample_rate_hz} Hz")
+        given = reprlib.repr(sample_rate_hz)
+        raise ValueError(f"the sampling rate must be a number above 500 Hz, got {given}")
     return rate_khz
 
 

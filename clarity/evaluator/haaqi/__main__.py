@@ -8,6 +8,7 @@ if __name__ == "__main__":
     end_at_once_when_stopped()
 
 import argparse
+import itertools
 import json
 import logging
 import sys
@@ -141,6 +142,9 @@ def _run(options: argparse.Namespace) -> int:
         wrong = [path for path in (options.reference, options.processed) if not path.is_dir()]
         what = "is a file" if wrong[0].exists() else "no such folder"
         raise ValueError(f"{wrong[0]}: {what}; --output is for two folders")
+    for folder, file in itertools.permutations((options.reference, options.processed)):
+        if folder.is_dir():
+            raise ValueError(f"{folder} is a folder, {file} is not: give two files or two folders")
     results = _scorer(options).score(options.reference, options.processed, options.listener)
     sys.stdout.write((_as_json(results) if options.json else _as_text(results)) + "\n")
     return 0

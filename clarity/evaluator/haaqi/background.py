@@ -58,6 +58,7 @@ class BackgroundScorer:
         self._pool = ThreadPoolExecutor(n_workers, "haaqi", initializer=lower_thread_priority)
         self._places = threading.BoundedSemaphore(max_pending)
         self._lock = threading.Lock()
+        self._closed = False
         self._futures: dict[_Key, Future[list[HaaqiResult]]] = {}
 
     def __enter__(self) -> BackgroundScorer:
@@ -117,10 +118,14 @@ class BackgroundScorer:
         ------
         ValueError
             When the shapes or the hearing loss do not fit together, or the name is taken.
+        RuntimeError
+            When the scorer is closed.
         """
         ears = _ears(
             _as_array(processed), _as_array(reference), hearing, sample_rate, equalisation, level1
         )
+        if self._closed:
+            raise RuntimeError("the scorer is closed: submit inside its with block")
         if not self._places.acquire(blocking=wait):
             return False
         with self._lock:
@@ -198,6 +203,7 @@ class BackgroundScorer:
 
     def close(self) -> None:
         """Drop what waits, finish what is in work, and end the threads."""
+        self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _finished(

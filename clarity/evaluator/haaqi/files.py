@@ -48,7 +48,7 @@ class FileScorer:
     Raises
     ------
     ValueError
-        When a level is out of range.
+        When a level or the seed is out of range.
     """
 
     hearing: Audiogram | Mapping[str, Listener]
@@ -68,6 +68,8 @@ class FileScorer:
                 raise ValueError(
                     f"--{name.replace('_', '-')} {value}: must be from -100 to 200 dB SPL"
                 )
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"--seed {self.seed}: must be from 0 to {2**32 - 1}")
 
     def score(
         self, reference_file: Path, processed_file: Path, listener: str | None = None
@@ -97,8 +99,8 @@ class FileScorer:
         processed, processed_rate = _read(processed_file)
         if reference.shape[1] != processed.shape[1]:
             raise ValueError(
-                f"{reference_file} has {reference.shape[1]} channels but {processed_file} has "
-                f"{processed.shape[1]}; both must be mono or both stereo"
+                f"{reference_file} has {_channels(reference)} but {processed_file} has "
+                f"{_channels(processed)}; both must be mono or both stereo"
             )
         durations_s = len(reference) / reference_rate, len(processed) / processed_rate
         if abs(durations_s[0] - durations_s[1]) > _DURATION_TOLERANCE_S:
@@ -107,21 +109,23 @@ class FileScorer:
                 *(reference_file, durations_s[0], processed_file, durations_s[1]),
             )
         stream = np.random.RandomState(self.seed)
-        return {
-            ear: evaluate_haaqi(
-                reference[:, channel],
-                reference_rate,
-                processed[:, channel],
-                processed_rate,
-                self.audiogram(ear, listener),
-                self.equalisation,
-                self._level1(reference[:, channel]),
-                random_state=stream,
-                n_threads=self.n_threads,
-                engine=self.engine,
-            )
-            for ear, channel in self._channels(reference.shape[1]).items()
-        }
+        results = {}
+        for ear, channel in self._channels(reference.shape[1]).items():
+            audiogram = self.audiogram(ear, listener)
+            x, y = reference[:, channel], processed[:, channel]
+            try:
+                results[ear] = evaluate_haaqi(
+                    *(x, reference_rate, y, processed_rate, audiogram),
+                    self.equalisation,
+                    self._level1(x),
+                    random_state=stream,
+                    n_threads=self.n_threads,
+                    engine=self.engine,
+                )
+            except ValueError as error:
+                where = f" ({ear} ear)" if ear in EARS else ""
+                raise ValueError(f"{error}{where}") from error
+        return results
 
     def audiogram(self, ear: str, listener: str | None) -> Audiogram:
         """Audiogram of an ear; raises ValueError when there is no such listener."""
@@ -146,10 +150,15 @@ class FileScorer:
 
     def _level1(self, reference: NDArray[np.float64]) -> float:
         """Level in dB SPL of an RMS of 1; silence, which has none, is an error later on."""
-        rms = np.sqrt(np.mean(reference**2))
+        rms = np.sqrt(np.mean(reference**2)) if reference.size else 0.0
         if self.reference_level is None or rms == 0.0:
             return self.level1
         return self.reference_level - 20.0 * float(np.log10(rms))
+
+
+def _channels(samples: NDArray[np.float64]) -> str:
+    """Say how many channels there are."""
+    return "1 channel" if samples.shape[1] == 1 else f"{samples.shape[1]} channels"
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], int]:

@@ -16,6 +16,7 @@ from clarity.evaluator.ear_model.hearing_loss import (
     HearingLoss,
     hearing_loss,
 )
+from clarity.evaluator.ear_model.levels import checked_level1
 from clarity.evaluator.ear_model.model import Comparison
 from clarity.evaluator.ear_model.quality import (
     HEALTHY_REFERENCE,
@@ -127,11 +128,12 @@ def evaluate_haaqi(
     """
     losses = _losses(audiogram, inputs.checked_equalisation(equalisation))
     segment = inputs.segment_samples(segment_covariance)
-    ear = EarSettings(losses, level1, silence_threshold, segment)
     stream = inputs.checked_stream(random_state)
     x = to_model_rate(inputs.checked_signal(reference, "reference"), reference_sample_rate)
     y = to_model_rate(inputs.checked_signal(processed, "processed"), processed_sample_rate)
     x, y, span = _audible_part(x, y)
+    # After that: levels are computed from references, and that of silence is infinite.
+    ear = EarSettings(losses, checked_level1(level1), silence_threshold, segment)
     with open_engine(engine, ear, stream, n_threads) as model:
         signals = model.align(x, y, span)
         del x, y  # a hundred megabytes each for a long piece

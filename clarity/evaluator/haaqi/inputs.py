@@ -15,9 +15,14 @@ from clarity.evaluator.ear_model.threshold_noise import RandomStream
 
 def checked_signal(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Return a signal as float64, or raise ValueError that says what is wrong with it."""
-    x = np.ascontiguousarray(values, dtype=np.float64)
+    try:
+        x = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the {name} signal must be an array of numbers: {error}") from error
     if x.ndim != 1:
-        raise ValueError(f"the {name} signal must have shape (samples,), got {x.shape}")
+        raise ValueError(
+            f"the {name} signal must have shape (samples,), one ear at a time, got {x.shape}"
+        )
     if x.size == 0:
         raise ValueError(f"the {name} signal is empty")
     if not np.isfinite(x).all():

@@ -52,7 +52,16 @@ class EarParameters:
         -------
         EarParameters
             On the CPU; `to` moves them.
+
+        Raises
+        ------
+        TypeError
+            When this is no sequence of audiograms.
+        ValueError
+            When it is empty, or an audiogram lacks a level that is needed.
         """
+        if isinstance(audiograms, Audiogram):
+            raise TypeError("from_audiograms takes a list: from_audiograms([audiogram])")
         if not audiograms:
             raise ValueError("an ear needs an audiogram; the list is empty")
         losses = [hearing_loss(audiogram, centre_frequencies_hz()) for audiogram in audiograms]

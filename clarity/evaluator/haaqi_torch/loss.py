@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -105,9 +106,21 @@ class HaaqiLoss(torch.nn.Module):
         ------
         ValueError
             When shapes do not fit together.
+        TypeError
+            When signals are no tensors, or ears no `EarParameters`.
+
+        Warns
+        -----
+        UserWarning
+            When no pair of the batch can be scored; it says why the first cannot.
         """
         generator = torch.default_generator if self.generator is None else self.generator
         output, problems = evaluate(processed, reference, ear, lengths, generator, self.options)
+        if None not in problems:
+            warnings.warn(
+                f"no pair of this batch can be scored, so that the loss is 0: {problems[0]}",
+                stacklevel=2,
+            )
         weight = torch.tensor([problem is None for problem in problems], device=processed.device)
         weight = weight.reshape(output.score.shape)
         losses = torch.where(weight, 1.0 - output.score, output.score)

@@ -22,7 +22,7 @@ from clarity.evaluator.haaqi_torch.pair_features import (
     compare_pairs,
     is_stream,
 )
-from clarity.evaluator.haaqi_torch.pairs import Batch, make_batch
+from clarity.evaluator.haaqi_torch.pairs import Batch, check_types, make_batch
 from clarity.evaluator.haaqi_torch.resampling import to_model_rate
 
 
@@ -87,6 +87,8 @@ def haaqi(
     ValueError
         When shapes do not fit together, or a pair holds NaN or infinity, has a silent reference or
         is too short; the message names the pair.
+    TypeError
+        When signals are no tensors, or ears and noise are something else.
     """
     options = Options(sample_rate, level1, equalisation, band_chunk, checkpoint, dtype)
     output, problems = evaluate(processed, reference, ear, lengths, noise, options)
@@ -113,6 +115,7 @@ def evaluate(
     problems : list of str or None
         What is wrong with each pair.
     """
+    check_types(processed, reference, ear)
     with torch.autocast(processed.device.type, enabled=False):
         batch = make_batch(processed, reference, ear, lengths, options.dtype)
         n_pairs = len(batch.names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from clarity.evaluator.ear_model.constants import N_BANDS
 from clarity.evaluator.ear_model.covariance import SEGMENT_HOP
 from clarity.evaluator.ear_model.gammatone import centre_frequencies_hz, gammatone_filters
 from clarity.evaluator.ear_model.group_delay import band_delays
+from clarity.evaluator.ear_model.levels import checked_level1
 from clarity.evaluator.ear_model.quality import (
     EQUALISATIONS,
     HEALTHY_REFERENCE,
@@ -28,6 +30,7 @@ from clarity.evaluator.ear_model.quality import (
     linear_term,
     nonlinear_term,
 )
+from clarity.evaluator.ear_model.resampling import whole_khz
 from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.haaqi_torch.comparison import compare_bands
 from clarity.evaluator.haaqi_torch.ear import EarParameters, healthy, with_nalr
@@ -101,6 +104,8 @@ class Options:
     detach_bandwidth: bool = False
 
     def __post_init__(self) -> None:
+        whole_khz(self.sample_rate)  # refuses what is no rate
+        checked_level1(self.level1)
         if self.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {self.dtype}")
         if self.equalisation not in EQUALISATIONS:
@@ -219,6 +224,13 @@ def _noise(
     if isinstance(source, torch.Generator):
         return TorchNoise(source, len(lengths), like)
     streams = list(source) if isinstance(source, Sequence) else [source] * len(lengths)
+    try:
+        streams = [one if is_stream(one) else index(one) for one in streams]  # type: ignore[arg-type]
+    except TypeError as error:
+        raise TypeError(
+            "noise must be a seed, a seed for each pair, a torch.Generator, a "
+            f"numpy.random.RandomState or None, got {source!r}"
+        ) from error
     return NumpyNoise(streams, lengths, blocks, like)
 
 

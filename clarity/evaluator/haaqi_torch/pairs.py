@@ -64,6 +64,8 @@ def make_batch(
     ------
     ValueError
         When shapes, ears and lengths do not fit together.
+    TypeError
+        When these are no tensors and ears.
     """
     shape = processed.shape[:-1]
     if reference.shape[:-1] != shape or len(shape) not in (1, 2):
@@ -75,6 +77,11 @@ def make_batch(
         raise ValueError(
             f"there is nothing to score in signals of the shapes {tuple(processed.shape)} and "
             f"{tuple(reference.shape)}"
+        )
+    if processed.shape[-1] < shape[-1]:
+        raise ValueError(
+            f"signals of shape {tuple(processed.shape)} have their samples in another place: the "
+            "last axis must be that of the samples"
         )
     n_pairs = shape.numel()
     _check_ears(ear, shape, processed.device)
@@ -95,15 +102,26 @@ def make_batch(
     return Batch(x, y, x_lengths, y_lengths, ear.rows(index), names, problems)
 
 
+def check_types(processed: Tensor, reference: Tensor, ear: EarParameters) -> None:
+    """Raise TypeError that says what was given in the place of a tensor or of ears."""
+    for name, x in (("processed", processed), ("reference", reference)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got a {type(x).__name__}")
+    if not isinstance(ear, EarParameters):
+        raise TypeError(
+            "ear must be EarParameters, as EarParameters.from_audiograms([audiogram]) makes them, "
+            f"got a {type(ear).__name__}"
+        )
+
+
 def _check_ears(ear: EarParameters, shape: torch.Size, device: torch.device) -> None:
     """There must be an ear for each pair, for each channel or for all, on the signals' device."""
     n_pairs = shape.numel()
     possible = {1, n_pairs} | ({shape[1]} if len(shape) == 2 else set())
     if len(ear) not in possible:
         wanted = " or ".join(str(n) for n in sorted(possible))
-        raise ValueError(
-            f"signals of shape {(*shape, 'samples')} need {wanted} ears, got {len(ear)}"
-        )
+        axes = ", ".join([*map(str, shape), "samples"])
+        raise ValueError(f"signals of shape ({axes}) need {wanted} ears, got {len(ear)}")
     if ear.ohc_db.device != device:
         raise ValueError(
             f"the ears are on {ear.ohc_db.device}, the signals on {device}: use ear.to"
@@ -114,13 +132,15 @@ def _lengths(lengths: Sequence[int] | Tensor | None, shape: torch.Size, longest:
     """Length of each pair."""
     if lengths is None:
         return [longest] * shape.numel()
+    if isinstance(lengths, int):
+        raise TypeError(f"lengths must have a length for each item, got {lengths}")
     values = [int(n) for n in lengths]
+    if not all(1 <= n <= longest for n in values):
+        raise ValueError(f"lengths must be from 1 to {longest}, got {values}")
     if len(values) == shape[0]:
         values = [n for n in values for _ in range(shape.numel() // shape[0])]
     if len(values) != shape.numel():
         raise ValueError(f"there are {shape[0]} items but {len(values)} lengths")
-    if not all(1 <= n <= longest for n in values):
-        raise ValueError(f"lengths must be from 1 to {longest}, got {values}")
     return values
 
 

@@ -10,6 +10,9 @@ from hydra.core.config_store import ConfigStore
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.schema import config_field, nested
 
+SHORTEST_S = 0.1
+"""Crops of less hold too little sound for HAAQI, which compares segments of 16 ms after delays."""
+
 
 @dataclass
 class TrainingConfig:
@@ -34,9 +37,12 @@ class TrainingConfig:
         for key in ("epochs", "steps_per_epoch", "batch_size", "valid_pairs"):
             if getattr(self, key) < 1:
                 yield f"training.{key}={getattr(self, key)}: must be 1 or more"
-        for key in ("crop_s", "learning_rate", "max_gradient_norm", "valid_s"):
+        for key in ("learning_rate", "max_gradient_norm"):
             if not getattr(self, key) > 0:
                 yield f"training.{key}={getattr(self, key)}: must be above 0"
+        for key in ("crop_s", "valid_s"):
+            if not getattr(self, key) >= SHORTEST_S:
+                yield f"training.{key}={getattr(self, key)}: must be {SHORTEST_S} s or more"
         weights = (self.l1_weight, self.haaqi_weight)
         if min(weights) < 0 or max(weights) <= 0:
             yield "training.l1_weight, training.haaqi_weight: one must be above 0, none below"

@@ -121,6 +121,8 @@ def test_other_settings_are_refused(data, trained) -> None:
         ("separator=oracle", "'oracle' is no torch module"),
         ("separator=hpss", "'hpss' has no parameters"),
         ("training.epochs=0", "training.epochs=0: must be 1 or more"),
+        ("training.crop_s=0.01", "training.crop_s=0.01: must be 0.1 s or more"),
+        ("training.learning_rate=0", "training.learning_rate=0.0: must be above 0"),
         ("training.valid_split=valid", r"training.valid_split=valid: no such file as .*valid.json"),
     ],
 )

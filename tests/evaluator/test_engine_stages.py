@@ -20,6 +20,7 @@ import soxr
 
 from clarity.evaluator.ear_model import (
     adaptation,
+    alignment,
     band_alignment,
     compression,
     covariance,
@@ -42,6 +43,7 @@ from clarity.evaluator.engine import (
     vector,
 )
 from clarity.evaluator.engine.adaptation import adapt_block, sensation_level_block
+from clarity.evaluator.engine.alignment import bulk_delay as fast_bulk_delay
 from clarity.evaluator.engine.comparison import CochlearComparison
 from clarity.evaluator.engine.compression import gain_block, power_gain_curve
 from clarity.evaluator.engine.constants import HOP
@@ -311,6 +313,26 @@ def test_fourier_transform(n: int) -> None:
     fast_fft.forward(re, im, tables)
     ours = (re + 1j * im)[tables.row_of_bin]
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("n", [7, 1000, 24000])
+@pytest.mark.parametrize("delay", [0, 3, -2, 0.4, -0.7])
+@pytest.mark.parametrize("gain", [1.0, -1e-9, 1e20])
+def test_bulk_delay(n: int, delay: float, gain: float) -> None:
+    """At any level, in either polarity and to either side; beside noise and beside an offset."""
+    x = music()[:n] if n == 24000 else np.random.RandomState(n).standard_normal(n)
+    d = int(delay * n) if abs(delay) < 1 else int(delay)
+    y = gain * (alignment.shifted(x, -d, 0, n) + 0.1 * np.random.RandomState(1).standard_normal(n))
+    for pair in ((x, y), (x + 1e-3, y), (y, x)):
+        assert fast_bulk_delay(*pair, 1) == fast_bulk_delay(*pair, 2) == alignment.bulk_delay(*pair)
+
+
+@pytest.mark.parametrize("lead", [1e-5, 1e-7, -1e-7, 1e-9, -1e-9])
+def test_bulk_delay_among_maxima_that_are_almost_equal(lead: float) -> None:
+    """Single precision does not tell them apart."""
+    x, y = np.zeros((2, 24000))
+    x[5000], y[4700], y[5600] = 1.0, 1.0, -1.0 - lead
+    assert fast_bulk_delay(x, y, 1) == alignment.bulk_delay(x, y) == (600 if lead > 0 else -300)
 
 
 @pytest.mark.parametrize("n_hops", [2, 10, 12.5, 31, 100, 200])

@@ -21,12 +21,13 @@ Origins = dict[tuple[str, str], set[str]]
 def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
     """Return what speaks against counting rows together, by the records of what they are from.
 
-    Rows without any record, as other versions wrote them, may be counted with their like.
+    Rows without any record, as other versions wrote them, may be counted with their like; where
+    there are records of the same pairs, they are of other scores and the rows were put there since.
     """
     names = [row_name(row_key(row)) for row in rows]
     outputs = dict(zip(names, map(row_digest, rows), strict=True))
     n_unknown = sum(not records.made_from(*output) for output in outputs.items())
-    if n_unknown == len(rows):
+    if n_unknown == len(rows) and records.names().isdisjoint(names):
         return []
     problems = records.mixtures(outputs, ["settings"], "scores")
     for dependency, column in SHARED_WITHIN.items():

@@ -514,6 +514,15 @@ def test_message_for_a_folder_without_usable_scores(data, experiments, tmp_path,
         load_results(load(data), [folder])
 
 
+def test_scores_that_were_all_changed_since_are_refused(data, experiments, tmp_path):
+    folder = tmp_path / "exp"
+    shutil.copytree(experiments[0].folder, folder)
+    record(folder, ["one"] * 12, data)
+    pd.read_csv(folder / "scores.csv").round(3).to_csv(folder / "scores.csv", index=False)
+    with pytest.raises(RecipeError, match=r"different origin: 12 of 12 scores have no record"):
+        load_results(load(data), [folder])
+
+
 def test_scores_of_one_origin_and_scores_without_records_are_shown(data, experiments, tmp_path):
     folder = tmp_path / "exp"
     shutil.copytree(experiments[0].folder, folder)

@@ -8,6 +8,7 @@ import torch
 
 from clarity.evaluator.ear_model import covariance as exact_covariance
 from clarity.evaluator.ear_model.adaptation import adapt
+from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES, bulk_delay
 from clarity.evaluator.ear_model.compression import smooth_gain as exact_smooth_gain
 from clarity.evaluator.ear_model.gammatone import (
     centre_frequencies_hz,
@@ -18,6 +19,7 @@ from clarity.evaluator.ear_model.hearing_loss import max_bandwidth
 from clarity.evaluator.ear_model.middle_ear import middle_ear as exact_middle_ear
 from clarity.evaluator.ear_model.resampling import to_model_rate as exact_to_model_rate
 from clarity.evaluator.haaqi_torch import EarParameters, haaqi
+from clarity.evaluator.haaqi_torch.alignment import audible_spans
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
 from clarity.evaluator.haaqi_torch.hair_cells import _adaptation_modes, smooth_gain
@@ -101,6 +103,24 @@ def test_middle_ear_and_control_energy() -> None:
         control, _ = gammatone(y, gammatone_filters(max_bandwidth(), centre_frequencies_hz()))
         energy = np.sum(control**2, axis=1)
         np.testing.assert_allclose(cochlear.control_energy[i], energy, rtol=1e-6)
+
+
+def test_lag_of_the_whole_in_a_batch() -> None:
+    """As in the ear model, up to the lags at which a short pair has but one sample in common."""
+    n, longest = 600, 2400
+    clicks = np.zeros((2, n))
+    clicks[0, 0] = clicks[1, -1] = 1.0
+    first, last = clicks
+    pairs = [(first, last), (last, first), (first, -first), (noise(n), noise(n, seed=1))]
+    pairs.append((noise(longest), 0.5 - np.roll(noise(longest), 77)))
+    batch = [
+        torch.from_numpy(np.stack([np.pad(x, (0, longest - x.size)) for x in signals]))
+        for signals in zip(*pairs, strict=True)
+    ]
+    spans = audible_spans(*batch, [x.size for x, _ in pairs])
+    lags = [span.lag + DISPERSION_SAMPLES for span in spans]
+    assert lags == [bulk_delay(*pair) for pair in pairs]
+    assert lags[:3] == [n - 1, 1 - n, 0]
 
 
 def test_shift_on_a_gpu_is_the_one_on_a_cpu() -> None:

@@ -22,6 +22,7 @@ from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP, smooth_envelope
 from clarity.evaluator.ear_model.gammatone import (
     centre_frequencies_hz,
     gammatone_filters,
+    low_pass_sections,
 )
 from clarity.evaluator.ear_model.hearing_loss import (
     AUDIOMETRIC_FREQUENCIES_HZ,
@@ -115,8 +116,7 @@ def filters() -> Figure:
         )
         for band in range(3, frequencies_hz.size, 4):
             off_centre = 2 * np.pi * (shown_hz - frequencies_hz[band]) / SAMPLE_RATE_HZ
-            b, a = designed.numerator[:, band], designed.denominator[:, band]
-            _, response = signal.freqz(b, a, off_centre)
+            _, response = signal.sosfreqz(low_pass_sections(designed.pole[band]), off_centre)
             gain_db = 20 * np.log10(np.abs(response) * designed.gain[band] / 2)
             axes.plot(shown_hz, gain_db, color=colour, label=name if band == 3 else None)
     frequency_axis(axes)

@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import numpy as np
 import pytest
 import yaml
 
@@ -52,6 +53,12 @@ def test_the_table_of_stages_is_that_of_the_ear_model():
 
 def test_figures_show_what_the_model_computes():
     figures = load("figures")
+    assert all("<svg" in drawing for drawing in figures.draw_all().values())
+    # A gammatone of fourth order is 12 dB down at its bandwidth from the centre, 1.019 ERB.
+    centre_hz = figures.centre_frequencies_hz()[3]
+    shown_hz, gain_db = figures.filters().axes[0].get_lines()[0].get_data()
+    edge_hz = centre_hz + 1.019 * (24.7 + centre_hz / 9.26449)
+    assert np.interp([centre_hz, edge_hz], shown_hz, gain_db) == pytest.approx([0, -12.04], abs=0.1)
     axes = figures.compression().axes[0]
     lines = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
     normal, n4 = lines["normal hearing"], lines["N4 (moderate to severe)"]

@@ -76,9 +76,12 @@ class CheckedSeparator:
 
     def _stem(self, name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
         try:
-            if np.iscomplexobj(values):
+            samples = np.asarray(values)
+            if samples.dtype.kind == "c":
                 raise TypeError("complex numbers")
-            stem = np.asarray(values, dtype=np.float32)
+            if samples.dtype.kind in "biu":
+                raise TypeError(f"{samples.dtype}, of which nobody knows the full scale")
+            stem = samples.astype(np.float32, copy=False)
         except (TypeError, ValueError, RuntimeError) as error:
             raise StemsError(f"{self.name} returned for {name} no signal ({error})") from error
         if stem.shape != shape:

@@ -65,6 +65,7 @@ def spoilt(value):
         (Returning(other=spoilt(np.nan)), "returned NaN or infinite samples for other"),
         (Returning(other=spoilt(np.inf)), "returned NaN or infinite samples for other"),
         (Returning(drums="a file"), "returned for drums no signal"),
+        (Returning(drums=(32767 * MIXTURE.signal).astype(np.int16)), r"no signal \(int16, of"),
         (Returning([MIXTURE.signal] * 4), "returned a list, not a dictionary of stems"),
     ],
 )

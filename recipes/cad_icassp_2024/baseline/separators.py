@@ -68,14 +68,10 @@ def _build_one(settings: SeparatorConfig, *, on_demand: bool = False) -> BuiltSe
     checkpoint = settings.checkpoint
     if checkpoint is not None and not Path(checkpoint).expanduser().exists():
         raise RecipeError(f"separator.checkpoint={checkpoint}: no such file or folder")
-    arguments = {"module": settings.module, "checkpoint": checkpoint}
-    try:
-        identity = fingerprint(separator, arguments)
-    except ValueError as error:
-        raise RecipeError(f"separator {settings.model!r}: {error}") from error
+    identity = _fingerprint(separator, settings)
     reads_stems = needs_true_stems(separator)
     if on_demand and not reads_stems:
-        separator = OnDemandSeparator(lambda: _make(settings), settings.sources)
+        separator = OnDemandSeparator(lambda: _make_again(settings, identity), settings.sources)
     separator = CheckedSeparator(separator, settings.sources, f"the separator {settings.model!r}")
     if settings.cache_dir is not None and not reads_stems:
         separator = CachedSeparator(separator, Path(settings.cache_dir), identity)
@@ -149,6 +145,32 @@ def _make(settings: SeparatorConfig) -> Any:
         raise RecipeError(
             f"cannot make the separator {settings.model!r}: its module ended the program "
             f"(sys.exit({error.code!r}))"
+        ) from error
+
+
+def _make_again(settings: SeparatorConfig, identity: str) -> Any:
+    """Make a separator as it was made before; RecipeError when it is another one by now."""
+    separator = _make(settings)
+    if _fingerprint(separator, settings) != identity:
+        raise RecipeError(
+            f"the separator {settings.model!r}: its weights were changed while this run went on; "
+            "give the same command again"
+        )
+    return separator
+
+
+def _fingerprint(separator: Any, settings: SeparatorConfig) -> str:
+    arguments = {"module": settings.module, "checkpoint": settings.checkpoint}
+    try:
+        return fingerprint(separator, arguments)
+    except ValueError as error:
+        raise RecipeError(f"separator {settings.model!r}: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:  # of a method of the user's
+        raise RecipeError(
+            f"the fingerprint of the separator {settings.model!r} cannot be made: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

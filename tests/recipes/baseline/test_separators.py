@@ -64,6 +64,11 @@ class Own:
         return stems
 
 
+class Unknown(Own):
+    def fingerprint(self):
+        raise KeyError("no such layer")
+
+
 def leave():
     sys.exit(0)
 """
@@ -241,6 +246,28 @@ def test_an_ensemble_that_loads_one_model_at_a_time_gives_the_same(
         for name in VDBO:
             np.testing.assert_array_equal(again[name], stems[name])
     assert made == ["hpss", "passthrough"] * 2
+
+
+def test_weights_that_change_between_two_loads_are_refused(own, tiny, checkpoint, monkeypatch):
+    found = [f"hydra.searchpath=[file://{own}]"]
+    monkeypatch.setattr(separators, "search_path_overrides", lambda: found)
+    (own / "separator" / "member.yaml").write_text(f"{OWN_CONFIG}checkpoint: {checkpoint}\n")
+    members = ("separator.members=[member]", "separator.one_model_at_a_time=true")
+    separator = build_separator(ensemble(own, tiny, *members)).separator
+    before = separator.separate(mixture_of(tiny))
+    checkpoint.write_text("0.4 0.3 0.2 0.1")
+    with pytest.raises(RecipeError, match=r"'own': its weights were changed while this run"):
+        separator.separate(mixture_of(tiny))
+    checkpoint.write_text("0.1 0.2 0.3 0.4")
+    again = separator.separate(mixture_of(tiny))
+    np.testing.assert_array_equal(again["bass"], before["bass"])
+
+
+def test_a_fingerprint_that_fails_is_a_message(own, tiny, tmp_path, checkpoint):
+    unknown = "separator.module._target_=outside_own.Unknown"
+    settings = own_config(own, tiny.root, tmp_path, checkpoint, unknown).separator
+    with pytest.raises(RecipeError, match=r"separator 'own' cannot be made: KeyError: 'no such la"):
+        build_separator(settings)
 
 
 def test_an_ensemble_is_known_by_its_members_and_weights(own, tiny, tmp_path):

@@ -197,7 +197,10 @@ def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _warn_of_old_signals(run: Run, pairs: Sequence[Pair]) -> None:
-    """Warn of signals whose records say that they are of other music, gains or audiograms."""
+    """Warn of signals whose records say that they are of other music, gains or audiograms.
+
+    Also of such as have taken the place of a signal that was made here.
+    """
     makers = [MadeFrom(run.dataset, files, {}) for files in ((MIXTURE,), SONG_FILES)]
     made_here = run.records.names()  # signals of another system need not be read twice
     known = [
@@ -206,15 +209,22 @@ def _warn_of_old_signals(run: Run, pairs: Sequence[Pair]) -> None:
         if pair.id in made_here
     ]
 
-    def changed(maker: MadeFrom) -> dict[str, tuple[str, ...]]:
+    def compare(maker: MadeFrom) -> Comparison:
         results = (
             Result(pair.id, output, {"music": maker.music(pair.scene), **metadata})
             for pair, output, metadata in known
         )
-        return run.records.compare(results, partly=True).changed
+        return run.records.compare(results, partly=True)
 
-    one, other = map(changed, makers)
+    comparisons = [compare(maker) for maker in makers]
+    one, other = (comparison.changed for comparison in comparisons)
     old = {name: min(one[name], other[name], key=len) for name in one if name in other}
+    foreign = comparisons[0].unknown
+    if foreign:
+        log.warning(
+            "%d of %d signals are others than enhance.py has made; they are scored as they are:%s",
+            *(len(foreign), len(pairs), shortened(foreign)),
+        )
     if old:
         rest = tuple(pair.id for pair in pairs if pair.id not in old)
         log.warning(

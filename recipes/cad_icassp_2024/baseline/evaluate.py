@@ -38,11 +38,12 @@ from recipes.cad_icassp_2024.pyclarity import (
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.job import job
+from recipes.cad_icassp_2024.runs.origins import outdated
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side
 from recipes.cad_icassp_2024.runs.progress import progress
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.score_table import ScoreTable
-from recipes.cad_icassp_2024.runs.scores import Row, log_summary
+from recipes.cad_icassp_2024.runs.scores import Row, log_summary, read_scores
 from recipes.cad_icassp_2024.runs.settings import Settings, evaluate_settings, other_settings
 
 __all__ = [
@@ -185,6 +186,10 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
 
             score_pairs(run, todo, done)
         log_summary(scores.path)
+        if run.config.evaluate.small_test:
+            rows = read_scores(scores.path)
+            for line in outdated(run.records, run.experiment, run.dataset.pairs, rows):
+                log.warning("%s: evaluate.py without evaluate.small_test scores them again", line)
 
 
 @command_line(

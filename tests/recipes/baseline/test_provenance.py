@@ -140,7 +140,11 @@ def test_scores_follow_signals_that_were_replaced(exp, run, caplog):
     before = (exp / "scores.csv").read_bytes()
     replace_signals(exp, 1)
     run(run_calculate_aq, "exp", "evaluate.small_test=true")
+    assert "7 of 8 scores were made from signals that have since changed: evaluate.py without" in (
+        caplog.text
+    )
     run(run_calculate_aq, "exp")
+    assert "8 of 8 signals are others than enhance.py has made; they are scored as" in caplog.text
     assert "7 of 8 scores were made from signals that have since changed: scored" in caplog.text
     assert (exp / "scores.csv").read_bytes() == scores_from_scratch(run, exp) != before
 

@@ -133,7 +133,7 @@ def test_what_is_never_imported(where: str, banned: set[str]) -> None:
         ("clarity.evaluator.haaqi.__main__", ["torch", "hydra", "pandas", "matplotlib"]),
         *(
             (f"recipes.cad_icassp_2024.baseline.{script}", ["torch"])
-            for script in ("evaluate", "merge_batches_results", "report")
+            for script in ("enhance", "evaluate", "merge_batches_results", "report")
         ),
     ],
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from clarity.separation.devices import select_device
-from clarity.separation.segments import MIN_SEGMENT_S, overlap_add, plan_segments
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["get_device", "separate_sources"]
 
@@ -32,6 +33,8 @@ def get_device(device: str | None) -> tuple[torch.device, str]:
     ValueError
         If the name is not that of a device of this machine.
     """
+    from clarity.separation.devices import select_device  # noqa: PLC0415 - torch takes seconds
+
     selected = select_device(device)
     return selected, selected.type
 
@@ -64,6 +67,14 @@ def separate_sources(
     ndarray, shape (batch, sources, channels, time), float32
         The stems.
     """
+    import torch  # noqa: PLC0415 - takes seconds
+
+    from clarity.separation.segments import (  # noqa: PLC0415
+        MIN_SEGMENT_S,
+        overlap_add,
+        plan_segments,
+    )
+
     signals = torch.as_tensor(mix)
     target = signals.device if device is None else torch.device(device)
     signals = signals.cpu()[None] if signals.ndim == 2 else signals.cpu()

@@ -28,8 +28,7 @@ from recipes.cad_icassp_2024.baseline.enhanced_signals import (
 )
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
-from recipes.cad_icassp_2024.baseline.separators import build_separator, files_needed
-from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
+from recipes.cad_icassp_2024.baseline.songs import Song, files_needed, group_by_mixture
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair, Scene
 from recipes.cad_icassp_2024.pyclarity import (
     apply_gains,
@@ -143,6 +142,9 @@ def enhance(config: DictConfig | Config) -> None:
     with open_run("enhance", config) as run:
         usable = run.with_music(run.pairs, [MIXTURE])
         require_space_for_signals(run, usable)
+        # Imported here, so that --help and complaints of the data do not wait for torch.
+        from recipes.cad_icassp_2024.baseline.separators import build_separator  # noqa: PLC0415
+
         separator, fingerprint = build_separator(run.config.separator)
         files = files_needed(separator)
         usable = run.with_music(usable, files)

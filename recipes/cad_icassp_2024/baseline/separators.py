@@ -20,7 +20,6 @@ from clarity.separation.ensemble import EnsembleSeparator, OnDemandSeparator, sh
 from clarity.separation.fingerprint import fingerprint
 from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES
 from recipes.cad_icassp_2024.runs.command_line import compose_config
 from recipes.cad_icassp_2024.runs.config import SeparatorConfig
 
@@ -55,11 +54,6 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     if settings.cache_dir is not None:
         _require_writable(Path(settings.cache_dir))
     return _build_ensemble(settings) if settings.members else _build_one(settings)
-
-
-def files_needed(separator: Separator) -> tuple[str, ...]:
-    """Return which files of a song a separator needs."""
-    return SONG_FILES if needs_true_stems(separator) else (MIXTURE,)
 
 
 def _build_one(settings: SeparatorConfig, *, on_demand: bool = False) -> BuiltSeparator:

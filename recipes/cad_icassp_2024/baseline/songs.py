@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from recipes.cad_icassp_2024.data.scenes import Pair, Scene
+from clarity.separation.base import Separator, needs_true_stems
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair, Scene
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ def group_by_mixture(pairs: Iterable[Pair]) -> list[Song]:
         In the order in which the mixtures first occur.
     """
     return [Song(group) for group in _grouped(pairs, lambda pair: pair.scene.mixture_id)]
+
+
+def files_needed(separator: Separator) -> tuple[str, ...]:
+    """Return which files of a song a separator needs."""
+    return SONG_FILES if needs_true_stems(separator) else (MIXTURE,)
 
 
 def _grouped(pairs: Iterable[Pair], key: Callable[[Pair], str]) -> Iterable[list[Pair]]:

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from clarity.separation.base import Mixture
-from recipes.cad_icassp_2024.baseline import enhance as script
+from recipes.cad_icassp_2024.baseline import separators
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer, decompose_signal, enhance
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.baseline.songs import group_by_mixture
@@ -71,7 +71,7 @@ def test_each_mixture_is_separated_once_whatever_the_order_of_scenes(
         monkeypatch.setattr(built.separator, "separate", count)
         return built
 
-    monkeypatch.setattr(script, "build_separator", counting)
+    monkeypatch.setattr(separators, "build_separator", counting)
     enhance(make_config(plugin, data.root, f"path.exp_folder={tmp_path / 'exp'}"))
     assert len(seen) == len(set(seen)) == 2
     assert len(signals(tmp_path / "exp")) == 8

@@ -13,7 +13,7 @@ import pandas as pd
 from clarity.separation.base import VDBO
 from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.dataset import Dataset
-from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.metric import FEATURES, SCORE_RANGE
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
@@ -135,7 +135,7 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     differences = [*metric_differences(settings), *origin_differences(made_from)]
     if differences:
         raise RecipeError(
-            f"the scores cannot be compared: {'; '.join(differences)}; score them again with "
+            f"the scores cannot be compared:{shortened(differences)}\nScore them again with "
             "evaluate.py, the same settings and the same data"
         )
     if old:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from clarity.utils.file_io import write_csv
-from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.parallel import Interrupted
@@ -74,7 +74,7 @@ class Failures:
             listed = [f"{name}: {reason}" for name, (_, reason) in self.reasons.items()]
             raise RecipeError(
                 f"{len(listed)} pairs failed; they are in {self.file}, and the same command tries "
-                "just those again:\n  " + "\n  ".join(listed)
+                f"just those again:{shortened(listed)}"
             )
 
     @contextlib.contextmanager
@@ -98,10 +98,14 @@ class Failures:
                 raise
             self._take(pairs, error)
 
-    def take(self, pairs: Iterable[Pair], reason: str) -> None:
-        """Note that pairs failed for a reason that was found before any work on them."""
-        with self.attributed_to(pairs):
-            raise RecipeError(reason)
+    def take(self, found: Iterable[tuple[Pair, str]]) -> None:
+        """Note pairs that cannot be worked on, and why; found before any work, told at once."""
+        reasons = {pair.id: (pair, " ".join(reason.split())) for pair, reason in found}
+        listed = [f"{name}: {reason}" for name, (_, reason) in reasons.items()]
+        log.warning("%d pairs skipped:%s", len(listed), shortened(listed))
+        with self._lock:
+            self._tried |= {(pair.scene.id, pair.listener.id) for pair, _ in reasons.values()}
+            self.reasons |= reasons
 
     def _take(self, pairs: list[Pair], error: Exception) -> None:
         reason = str(error) or type(error).__name__

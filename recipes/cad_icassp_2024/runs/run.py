@@ -130,9 +130,8 @@ class Run:
 
     def without(self, problems: dict[str, str], pairs: Sequence[Pair]) -> list[Pair]:
         """Return the pairs whose ids have no problem; note the others as failed."""
-        for pair in pairs:
-            if pair.id in problems:
-                self.failures.take([pair], problems[pair.id])
+        if problems:
+            self.failures.take((pair, problems[pair.id]) for pair in pairs if pair.id in problems)
         return [pair for pair in pairs if pair.id not in problems]
 
     def for_each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -22,7 +23,9 @@ from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.reporting.results import load_results
+from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.failures import Failures
 from recipes.cad_icassp_2024.runs.job import job
 from tests.recipes.baseline.helpers import make_config
@@ -442,6 +445,22 @@ def test_a_damaged_list_of_failures_is_made_anew(tmp_path, caplog):
     assert "was damaged" in caplog.text
 
 
+def test_many_failures_are_twenty_lines_and_a_count(tmp_path, plugin, own_tiny, caplog):
+    config = make_config(plugin, own_tiny.root)
+    pairs = Dataset.load(DataPaths.from_config(config.path)).pairs * 3
+    many = [Pair(dataclasses.replace(p.scene, id=f"s{n}"), p.listener) for n, p in enumerate(pairs)]
+    with (
+        pytest.raises(RecipeError) as caught,
+        Failures("evaluate", OnError.skip, tmp_path / "failed.csv") as failures,
+    ):
+        failures.take((pair, "no such file") for pair in many)
+    for text in (str(caught.value), caplog.text):
+        assert "24 pairs" in text
+        assert text.count(": no such file") == 20
+        assert "... and 4 more" in text
+    assert len(lines_of(tmp_path / "failed.csv")) == 1 + 24
+
+
 def split_scores(exp: Path, count: int) -> list[Path]:
     header, *rows = lines_of(exp / "scores.csv")
     (exp / "scores.csv").unlink()
@@ -490,7 +509,7 @@ def test_the_report_refuses_scores_of_another_measure(exp, run, own_tiny, plugin
     shutil.copytree(exp / "enhanced_signals", exp.parent / "other" / "enhanced_signals")
     other = run(run_calculate_aq, "other", key)
     dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
-    with pytest.raises(RecipeError, match=rf"other was scored with {key}, .*exp with (24000|220);"):
+    with pytest.raises(RecipeError, match=rf"other was scored with {key}, .*exp with (24000|220)"):
         load_results(dataset, [exp, other])
 
 

@@ -65,12 +65,15 @@ class CachedSeparator:
             What the separator gives for it. A damaged entry is separated again, with a warning.
         """
         entry = self.cache_dir / self._entry_name(mixture)
-        if entry.is_dir():
+        if entry.exists():
             try:
                 return self._read(entry)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.warning("The cached stems in %s are damaged (%s); made anew", entry, error)
-                shutil.rmtree(entry, ignore_errors=True)
+                if entry.is_dir():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
         stems = self.separator.separate(Mixture(mixture.signal, mixture.sample_rate))
         self._write(entry, stems, mixture.sample_rate)
         return stems

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -104,7 +105,12 @@ def empty(entry):
     (entry / "entry.json").write_text(json.dumps([]))
 
 
-@pytest.mark.parametrize("damage", [cut, flip, lose, spoil, empty])
+def replace(entry):
+    shutil.rmtree(entry)
+    entry.touch()
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lose, spoil, empty, replace])
 def test_a_damaged_entry_is_made_anew_with_a_warning(tmp_path, mixture, caplog, damage):
     separator = Counting()
     cached = CachedSeparator(separator, tmp_path, "key")

@@ -22,7 +22,7 @@ from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 from recipes.cad_icassp_2024.runs.records import Comparison, Result
 from recipes.cad_icassp_2024.runs.run import Run
-from recipes.cad_icassp_2024.runs.settings import MadeFrom, metadata_digests
+from recipes.cad_icassp_2024.runs.settings import MadeFrom, metadata_digests, settings_digest
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ def with_signals(run: Run, pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _warn_of_old_signals(run: Run, pairs: Sequence[Pair]) -> None:
-    """Warn of signals whose records say that they are of other music, gains or audiograms.
+    """Warn of signals whose records say that they are of other inputs, or of other settings.
 
     Also of such as have taken the place of a signal that was made here.
     """
@@ -209,9 +209,12 @@ def _warn_of_old_signals(run: Run, pairs: Sequence[Pair]) -> None:
         if pair.id in made_here
     ]
 
+    made_with = run.experiment.record("enhance")
+    settings = {} if made_with is None else {"settings": settings_digest(made_with)}
+
     def compare(maker: MadeFrom) -> Comparison:
         results = (
-            Result(pair.id, output, {"music": maker.music(pair.scene), **metadata})
+            Result(pair.id, output, {"music": maker.music(pair.scene), **metadata, **settings})
             for pair, output, metadata in known
         )
         return run.records.compare(results, partly=True)

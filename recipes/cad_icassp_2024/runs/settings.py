@@ -59,6 +59,9 @@ METADATA_FILES = (
     "music_file",
 )
 
+METADATA_PREFIX = "metadata "
+"""How the names of the settings begin that are hashes of metadata files."""
+
 SIGNALS_KEY = "enhanced signals"
 """Under which the settings of the scores keep a hash of the settings of the signals."""
 
@@ -102,13 +105,21 @@ def metadata_settings(paths: DataPaths) -> Settings:
     """Return a hash of what each metadata file holds."""
     files = {name: Path(getattr(paths, name)) for name in METADATA_FILES}
     return {
-        f"metadata {name}": digest(read_json(path)) for name, path in files.items() if path.exists()
+        f"{METADATA_PREFIX}{name}": digest(read_json(path))
+        for name, path in files.items()
+        if path.exists()
     }
 
 
 def digest(data: Any) -> str:
     """Return a short SHA-256 of anything that JSON holds."""
     return digest_of(data)[:16]
+
+
+def settings_digest(settings: Settings) -> str:
+    """Return the digest of settings that results have in their records, without metadata files."""
+    own = {key: value for key, value in settings.items() if not key.startswith(METADATA_PREFIX)}
+    return digest_of(own)
 
 
 def metadata_digests(pair: Pair) -> dict[str, str]:
@@ -135,7 +146,7 @@ class MadeFrom:
     def __init__(self, dataset: Dataset, files: Sequence[str], settings: Settings) -> None:
         self._dataset = dataset
         self._files = files
-        self._settings = digest_of(settings)
+        self._settings = settings_digest(settings)
         self._of_song: dict[str, str] = {}
 
     def __call__(self, pair: Pair) -> dict[str, str]:

@@ -584,6 +584,20 @@ def test_evaluation_warns_of_signals_that_are_of_other_inputs(
     assert "since changed" not in caplog.text
 
 
+def test_evaluation_warns_of_signals_from_another_folder_with_their_records(exp, run, caplog):
+    other = run(enhance, "other", "apply_compressor=true")
+    name = "scene_10002_L0003_remix.flac"
+    shutil.copyfile(other / "enhanced_signals" / name, exp / "enhanced_signals" / name)
+    for path in (other / "records").glob("made-*"):
+        shutil.copy(path, exp / "records")
+    run(run_calculate_aq, "exp")
+    assert "1 of 8 signals were made from settings that have since changed; their" in caplog.text
+    run(enhance, "exp")
+    caplog.clear()
+    run(run_calculate_aq, "exp")
+    assert "signals were made from" not in caplog.text
+
+
 def test_evaluation_warns_of_signals_that_were_made_with_other_keys(exp, run, caplog):
     run(run_calculate_aq, "exp", "overwrite=true", "nalr.nfir=100", "HAAQI_sample_rate=16000")
     warned = [r.getMessage() for r in caplog.records if "than they are scored with" in r.message]

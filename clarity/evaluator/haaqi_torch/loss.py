@@ -119,7 +119,7 @@ class HaaqiLoss(torch.nn.Module):
         if None not in problems:
             warnings.warn(
                 f"no pair of this batch can be scored, so that the loss is 0: {problems[0]}",
-                stacklevel=2,
+                stacklevel=4,  # the caller of the module
             )
         weight = torch.tensor([problem is None for problem in problems], device=processed.device)
         weight = weight.reshape(output.score.shape)

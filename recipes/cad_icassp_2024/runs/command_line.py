@@ -133,7 +133,10 @@ def _config_dirs(arguments: Sequence[str]) -> Iterator[Path]:
 
 
 def _broken_files(folders: Sequence[Path]) -> Iterator[str]:
-    """Yield which files in folders of configurations are no YAML."""
+    """Yield which folders of configurations are not there, and which files in them are no YAML."""
+    for folder in folders:
+        if not folder.is_dir():
+            yield f"--config-dir {folder}: no such folder (looked for {folder.absolute()})"
     for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
         try:
             yaml.safe_load(path.read_text())

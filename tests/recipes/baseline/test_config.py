@@ -221,6 +221,8 @@ def test_a_broken_file_of_the_users_own_is_named(tmp_path):
     for arguments in (["--config-dir", str(tmp_path)], [f"--config-dir={tmp_path}"]):
         (problem,) = command_line_problems([*arguments, "separator=mine"])
         assert "mine.yaml is not YAML" in problem
+    (problem,) = command_line_problems(["--config-dir", "mime", "separator=mine"])
+    assert problem == f"--config-dir mime: no such folder (looked for {Path('mime').absolute()})"
 
 
 def test_a_misspelt_separator_is_one_line_with_the_choices(tmp_path):

@@ -16,7 +16,7 @@ $(READY): pyproject.toml
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	@echo "Installing torch and the rest: 5 GB on disk, one or two minutes on a fast line"
+	@echo "Installing torch and the rest: 6 GB on disk, one or two minutes on a fast line"
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 

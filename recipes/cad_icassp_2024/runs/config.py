@@ -90,7 +90,7 @@ class SeparatorConfig:
     batch_size: int = config_field(1, "segments to a forward pass; more is faster on a GPU")
     mixed_precision: bool = config_field(False, "half precision where it is safe, on CUDA only")
     checkpoint: str | None = config_field(
-        None, "own weights: a file (demucs), a folder (openunmix)"
+        None, "own weights: a file, or a folder with a file for each stem (openunmix)"
     )
     cache_dir: str | None = config_field(None, "folder to keep stems in, for runs with other gains")
     members: list[str] = config_field([], "separators whose weighted mean this one is (ensemble)")

@@ -19,6 +19,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from clarity.utils.stopping import exit_code, raised_when_stopped
 from recipes.cad_icassp_2024.runs.config import Config
@@ -156,7 +157,9 @@ def _unknown_separators(arguments: Sequence[str], folders: Sequence[Path]) -> It
             if (CONFIG_DIR / "separator" / f"{name}.yaml").is_file():
                 continue
             try:
-                compose_config("config", [f"separator={name}", f"hydra.searchpath=[{search_path}]"])
+                compose_config(
+                    "config", [f"separator='{name}'", f"hydra.searchpath=[{search_path}]"]
+                )
             except MissingConfigException as error:
                 if error.missing_cfg_file == f"separator/{name}":
                     names = error.options or ()
@@ -166,7 +169,7 @@ def _unknown_separators(arguments: Sequence[str], folders: Sequence[Path]) -> It
                         f"Could not find 'separator/{name}'{hint}: there are {', '.join(names)}; "
                         f"--config-dir=FOLDER adds your own, FOLDER/separator/{name}.yaml"
                     )
-            except HydraException:
+            except (HydraException, OmegaConfBaseException, ValueError):
                 continue  # Hydra says it itself
 
 

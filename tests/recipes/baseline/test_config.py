@@ -233,6 +233,9 @@ def test_a_misspelt_separator_is_one_line_with_the_choices(tmp_path):
     assert problem.startswith("Could not find 'separator/demuc' (did you mean demucs?): ")
     assert f"there are {known}; --config-dir=FOLDER" in problem
     assert "\n" not in problem
+    for name in ("null", "true", "3", "1e3"):
+        (problem,) = command_line_problems([f"separator={name}"])
+        assert problem.startswith(f"Could not find 'separator/{name}': there are ")
     own = ["--config-dir", str(tmp_path)]
     assert not list(command_line_problems([*own, "-m", "separator=mine,hpss"]))
     (problem,) = command_line_problems([*own, "separator=yours"])

@@ -188,7 +188,7 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
         log_summary(scores.path)
         if run.config.evaluate.small_test:
             rows = read_scores(scores.path)
-            for line in outdated(run.records, run.experiment, run.dataset.pairs, rows):
+            for line in outdated(run.records, run.experiment, run.dataset, rows):
                 log.warning("%s: evaluate.py without evaluate.small_test scores them again", line)
 
 

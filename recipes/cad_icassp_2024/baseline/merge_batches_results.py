@@ -85,7 +85,7 @@ def merge_batches(config: DictConfig | Config) -> None:
             details |= {row_key(row): row for row in found}
     with Records(experiment.folder / "records", verify=settings.verify) as records:
         problems += mixture_problems(records, list(merged.values()))
-        problems += outdated(records, experiment, dataset.pairs, list(merged.values()))
+        problems += outdated(records, experiment, dataset, list(merged.values()))
     _refuse(experiment.folder, problems, gaps, settings.allow_missing)
     order = [pair_key(pair) for pair in dataset.select(small_test=settings.evaluate.small_test)]
     target = experiment.scores_file(Batch())

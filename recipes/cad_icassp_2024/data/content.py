@@ -86,6 +86,7 @@ class Contents:
         self._base = None if folder is None else folder.parent.absolute()
         self._verify = verify
         self._remembered: dict[tuple[str, _Version], tuple[int, str]] | None = None
+        self._names: set[str] | None = None
         self._met: dict[Path, tuple[_Version, str]] = {}
         self._written: list[Path] = []
         self._lock = threading.Lock()
@@ -102,6 +103,10 @@ class Contents:
         if known is None:
             known = self._meet(path)
         return known[1]
+
+    def knows(self, path: Path) -> bool:
+        """Whether a file of this name has been read before, by this process or another one."""
+        return path in self._met or self._name(path) in self._known_names()
 
     @contextlib.contextmanager
     def reading(self, path: Path) -> Iterator[None]:
@@ -142,11 +147,19 @@ class Contents:
         with self._lock:
             return self._met.setdefault(path, (version, digest))
 
-    def _recall(self, path: Path, version: _Version) -> str | None:
+    def _known_names(self) -> set[str]:
+        if self._names is None:
+            self._names = {name for name, _ in self._recollection()}
+        return self._names
+
+    def _recollection(self) -> dict[tuple[str, _Version], tuple[int, str]]:
         with self._lock:
             if self._remembered is None:
                 self._remembered = self._read_journal()
-        seen_ns, digest = self._remembered.get((self._name(path), version), (0, None))
+        return self._remembered
+
+    def _recall(self, path: Path, version: _Version) -> str | None:
+        seen_ns, digest = self._recollection().get((self._name(path), version), (0, None))
         return digest if version.is_settled(seen_ns) else None
 
     def _read_journal(self) -> dict[tuple[str, _Version], tuple[int, str]]:

@@ -129,7 +129,7 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
         with Records(experiment.folder / "records") as records:
             _check_origin(experiment, records, rows)
             made_from[str(experiment.folder)] = origins(records, rows)
-            found = outdated(records, experiment, dataset.pairs, rows)
+            found = outdated(records, experiment, dataset, rows)
         old += [f"{experiment.folder}: {line}" for line in found]
     settings = {str(one.folder): one.record("evaluate") or {} for one in experiments.values()}
     differences = [*metric_differences(settings), *origin_differences(made_from)]

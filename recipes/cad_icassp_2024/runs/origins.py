@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from recipes.cad_icassp_2024.data.scenes import Pair
+from recipes.cad_icassp_2024.data.content import Contents
+from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.scenes import SONG_FILES
 from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.records import Records, Result
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
 from recipes.cad_icassp_2024.runs.scores import Row, pair_key, row_key
-from recipes.cad_icassp_2024.runs.settings import METRIC_KEYS, Settings, metadata_digests
+from recipes.cad_icassp_2024.runs.settings import METRIC_KEYS, MadeFrom, Settings, metadata_digests
 
 SHARED_WITHIN = {"music": "song", "gains": "scene", "audiograms": "listener"}
 """Dependencies that rows of one song, scene or listener have in common."""
@@ -42,17 +46,17 @@ def mixture_problems(records: Records, rows: Sequence[Row]) -> list[str]:
 
 
 def outdated(
-    records: Records, experiment: Experiment, pairs: Iterable[Pair], rows: Sequence[Row]
+    records: Records, experiment: Experiment, dataset: Dataset, rows: Sequence[Row]
 ) -> list[str]:
-    """Say how many scores are of a signal, gains or audiograms that have since changed.
+    """Say how many scores are of a signal, music, gains or audiograms that have since changed.
 
     Parameters
     ----------
     records : Records
     experiment : Experiment
         Its signals are looked at as far as they are there.
-    pairs : iterable of Pair
-        Those of the data set as it is now.
+    dataset : Dataset
+        As it is now. Its music is looked at as far as it was there when scores were made.
     rows : sequence of dict
         The scores.
 
@@ -61,7 +65,14 @@ def outdated(
     list of str
         "2 of 8 scores were made from signals that have since changed".
     """
-    by_key = {pair_key(pair): pair for pair in pairs}
+    contents = records.contents
+    by_key = {pair_key(pair): pair for pair in dataset.pairs}
+    maker = MadeFrom(replace(dataset, contents=contents), SONG_FILES, {})
+    with_music = {
+        name
+        for name, scene in dataset.scenes.items()
+        if all(_is_there(dataset.music_file(scene, file), contents) for file in SONG_FILES)
+    }
     results = []
     for row in rows:
         name, output = row_name(row_key(row)), row_digest(row)
@@ -70,9 +81,16 @@ def outdated(
         pair = by_key[row_key(row)]
         now = metadata_digests(pair)
         if experiment.signal_file(pair).is_file():
-            now = {"signals": experiment.signal_digest(pair, records.contents), **now}
+            now = {"signals": experiment.signal_digest(pair, contents), **now}
+        if pair.scene.id in with_music:
+            now["music"] = maker.music(pair.scene)
         results.append(Result(name, output, now))
     return records.compare(results, partly=True).changes("scores")
+
+
+def _is_there(path: Path, contents: Contents) -> bool:
+    """Whether a file is there which was there before: others would take long to read."""
+    return contents.knows(path) and path.is_file()
 
 
 def origins(records: Records, rows: Sequence[Row]) -> Origins:

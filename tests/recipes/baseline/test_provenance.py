@@ -633,6 +633,23 @@ def test_merging_and_the_report_refuse_scores_of_what_has_changed(
         run(merge_batches, "exp")
 
 
+def test_merging_and_the_report_refuse_scores_of_music_that_has_changed(exp, run, own_tiny, plugin):
+    for path in own_tiny.root.rglob("*.wav"):
+        os.utime(path, (1, 1))  # what is younger than two seconds is not remembered
+    run(run_calculate_aq, "exp")
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    load_results(dataset, [exp])
+    change_music(own_tiny, own_tiny.mixtures[0])
+    line = "2 of 8 scores were made from music that has since changed"
+    with pytest.raises(RecipeError, match=line):
+        load_results(dataset, [exp])
+    split_scores(exp, 2)
+    with pytest.raises(RecipeError, match="music that has since changed"):
+        run(merge_batches, "exp")
+    own_tiny.at_mic_folder(own_tiny.mixtures[0]).rename(own_tiny.root / "elsewhere")
+    run(merge_batches, "exp")  # music need not be there
+
+
 def test_merging_lists_twenty_missing_batches_and_a_count(exp, run):
     split_scores(exp, 2)[1].rename(exp / "scores_30-30.csv")
     (exp / "scores_1-2.csv").unlink()

@@ -9,6 +9,7 @@ import torch
 from clarity.evaluator.ear_model import covariance as exact_covariance
 from clarity.evaluator.ear_model.adaptation import adapt
 from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES, bulk_delay
+from clarity.evaluator.ear_model.band_alignment import MAX_LAG
 from clarity.evaluator.ear_model.compression import smooth_gain as exact_smooth_gain
 from clarity.evaluator.ear_model.gammatone import (
     centre_frequencies_hz,
@@ -19,8 +20,9 @@ from clarity.evaluator.ear_model.hearing_loss import max_bandwidth
 from clarity.evaluator.ear_model.middle_ear import middle_ear as exact_middle_ear
 from clarity.evaluator.ear_model.resampling import to_model_rate as exact_to_model_rate
 from clarity.evaluator.haaqi_torch import EarParameters, haaqi
-from clarity.evaluator.haaqi_torch.alignment import audible_spans
+from clarity.evaluator.haaqi_torch.alignment import audible_spans, band_correlation, band_lags
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
+from clarity.evaluator.haaqi_torch.features import spectral_differences
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
 from clarity.evaluator.haaqi_torch.hair_cells import _adaptation_modes, smooth_gain
 from clarity.evaluator.haaqi_torch.middle_ear import middle_ear
@@ -111,7 +113,12 @@ def test_lag_of_the_whole_in_a_batch() -> None:
     clicks = np.zeros((2, n))
     clicks[0, 0] = clicks[1, -1] = 1.0
     first, last = clicks
-    pairs = [(first, last), (last, first), (first, -first), (noise(n), noise(n, seed=1))]
+    pairs = [
+        (first, last),
+        (last, first),
+        (first, -first),
+        (noise(n) + 3, 2 - np.roll(noise(n), 50)),
+    ]
     pairs.append((noise(longest), 0.5 - np.roll(noise(longest), 77)))
     batch = [
         torch.from_numpy(np.stack([np.pad(x, (0, longest - x.size)) for x in signals]))
@@ -121,6 +128,39 @@ def test_lag_of_the_whole_in_a_batch() -> None:
     lags = [span.lag + DISPERSION_SAMPLES for span in spans]
     assert lags == [bulk_delay(*pair) for pair in pairs]
     assert lags[:3] == [n - 1, 1 - n, 0]
+
+
+def test_band_lags() -> None:
+    """Every lag that there is, the last of equal ones, and none beyond a short pair."""
+    x, y = noise(1, 2, 900), noise(1, 2, 1500, seed=1)
+    values = band_correlation(*map(torch.from_numpy, (x, y)), 300)[0]
+    for mine, one, other in zip(values.numpy(), x[0], y[0], strict=True):
+        expected = np.zeros(2 * MAX_LAG)  # lags of `correlate` run from -899 to 1499
+        expected[MAX_LAG - 300 - 899 : MAX_LAG - 300 + 1500] = np.correlate(other, one, "full")
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-12)
+    correlation = torch.zeros(2, 1, 2 * MAX_LAG)
+    correlation[..., [MAX_LAG - 70, MAX_LAG + 50]] = 1.0
+    correlation[..., MAX_LAG + 800] = 2.0
+    assert band_lags(correlation, [800, 9000]).tolist() == [[50], [800]]
+
+
+def test_no_slope_where_spectra_are_equal() -> None:
+    """The root of a spread of 0 has an infinite one."""
+    x = torch.linspace(0, 40, 32, dtype=torch.float64)[None]
+    y = x.clone().requires_grad_()
+    loudness, normalised = spectral_differences(x, y)
+    (loudness + normalised).sum().backward()
+    assert torch.equal(y.grad, torch.zeros_like(y))
+
+
+def test_covariance_of_signals_whose_power_is_no_float32() -> None:
+    """Mean squares of 1e-26 have a product that float32 has not."""
+    x, y = (torch.from_numpy(noise(1, 1, 192 * 8, seed=seed)) for seed in (0, 1))
+    y = y + x
+    last = torch.tensor([7])
+    expected = segment_covariance(x, y, True, last)[0]
+    soft = segment_covariance(*(1e-12 * z.float() for z in (x, y)), True, last)[0]
+    np.testing.assert_allclose(soft, expected, rtol=0, atol=1e-5)
 
 
 def test_shift_on_a_gpu_is_the_one_on_a_cpu() -> None:

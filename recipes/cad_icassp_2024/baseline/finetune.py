@@ -79,9 +79,20 @@ class Training:
             row: HistoryRow = {"epoch": epoch}
             if epoch > 0:
                 row |= self.train(epoch)
-            row["left_score"], row["right_score"] = self.validator.scores(self.separator)
+            row["left_score"], row["right_score"] = self._scores(epoch)
             is_best = self.folder.note(row, module, optimiser)
             log.info("%s%s", _text(row), ", the best so far" if is_best else "")
+
+    def _scores(self, epoch: int) -> tuple[float, float]:
+        """Validate, or say that there is nothing to validate any more."""
+        try:
+            return self.validator.scores(self.separator)
+        except ValueError as error:  # from the module
+            advice = (
+                "; the best weights before are kept: start over with overwrite=true and a lower "
+                "training.learning_rate"
+            )
+            raise RecipeError(f"epoch {epoch}: {error}{advice if epoch > 0 else ''}") from error
 
     def train(self, epoch: int) -> HistoryRow:
         """Do the steps of an epoch; what is random in it depends on its number alone.
@@ -116,7 +127,13 @@ class Training:
                 self.optimiser.step()
             steps.append([losses.l1.item(), losses.haaqi.item(), norm.item()])
         module.eval()
-        means = np.nanmean(np.where(np.isfinite(steps), steps, np.nan), axis=0)
+        n_left_out = sum(not np.isfinite(norm) for _, _, norm in steps)
+        if n_left_out:
+            log.warning(
+                "epoch %d: %d of %d steps were left out because their gradient was not finite",
+                *(epoch, n_left_out, len(steps)),
+            )
+        means = np.ma.masked_invalid(steps).mean(axis=0).filled(np.nan)
         return dict(zip(("l1", "1 - haaqi", "gradient_norm"), map(float, means), strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ class TrainingConfig:
         for key in ("epochs", "steps_per_epoch", "batch_size", "valid_pairs"):
             if getattr(self, key) < 1:
                 yield f"training.{key}={getattr(self, key)}: must be 1 or more"
+        yield from self._not_finite()
+        if self.seed < 0:
+            yield f"training.seed={self.seed}: must be 0 or more"
         for key in ("learning_rate", "max_gradient_norm"):
             if not getattr(self, key) > 0:
                 yield f"training.{key}={getattr(self, key)}: must be above 0"
@@ -46,6 +50,11 @@ class TrainingConfig:
         weights = (self.l1_weight, self.haaqi_weight)
         if min(weights) < 0 or max(weights) <= 0:
             yield "training.l1_weight, training.haaqi_weight: one must be above 0, none below"
+
+    def _not_finite(self) -> Iterator[str]:
+        for key in ("crop_s", "learning_rate", "l1_weight", "haaqi_weight", "valid_s"):
+            if not math.isfinite(getattr(self, key)):
+                yield f"training.{key}={getattr(self, key)}: must be a finite number"
 
 
 @dataclass

@@ -11,11 +11,13 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from clarity.separation.mask_network import load_mask_network
+from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.baseline import finetune as script
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.finetune import finetune
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
+from recipes.cad_icassp_2024.baseline.training import Losses
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, translate_overrides
 from recipes.cad_icassp_2024.runs.schema import check_config
@@ -121,6 +123,9 @@ def test_other_settings_are_refused(data, trained) -> None:
         ("separator=oracle", "'oracle' is no torch module"),
         ("separator=hpss", "'hpss' has no parameters"),
         ("training.epochs=0", "training.epochs=0: must be 1 or more"),
+        ("training.l1_weight=nan", "training.l1_weight=nan: must be a finite number"),
+        ("training.valid_s=inf", "training.valid_s=inf: must be a finite number"),
+        ("training.seed=-1", "training.seed=-1: must be 0 or more"),
         ("training.crop_s=0.01", "training.crop_s=0.01: must be 0.1 s or more"),
         ("training.learning_rate=0", "training.learning_rate=0.0: must be above 0"),
         ("training.valid_split=valid", r"training.valid_split=valid: no such file as .*valid.json"),
@@ -130,6 +135,33 @@ def test_what_cannot_be_trained_is_said_first(data, tmp_path, override, message)
     with pytest.raises(RecipeError, match=message) as refused:
         finetune(config_of(data.root, tmp_path / "exp", override))
     assert "set path." not in str(refused.value)  # no key of path is the cause
+
+
+def test_training_that_runs_away_is_said(data, tmp_path) -> None:
+    with pytest.raises(RecipeError, match=r"epoch 1: the separation model returned NaN.*lower"):
+        finetune(config_of(data.root, tmp_path, "training.learning_rate=1e30"))
+    assert len(history(tmp_path)) == 1
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert torch.equal(best["exit.weight"], load_mask_network().state_dict()["exit.weight"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_steps_without_a_gradient_are_left_out_and_said(
+    data, tmp_path, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
+
+    def losses(separator: SegmentedSeparator, *_: object, **__: object) -> Losses:
+        nothing = next(separator.module.parameters()).sum() * torch.nan
+        return Losses(nothing, nothing)
+
+    monkeypatch.setattr(script, "training_losses", losses)
+    finetune(config_of(data.root, tmp_path, "training.epochs=1"))
+    assert "epoch 1: 1 of 1 steps were left out because their gradient" in caplog.text
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert torch.equal(
+        state["module"]["exit.weight"], load_mask_network().state_dict()["exit.weight"]
+    )
 
 
 def test_the_command_at_the_end_chooses_the_separator_as_it_was_chosen(

@@ -6,10 +6,8 @@ groups of `vector.WIDTH`, see `bands`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from queue import Empty, SimpleQueue
 
 import numpy as np
@@ -146,7 +144,7 @@ class CochlearComparison:
             )
             spare.put(workspace)
 
-        self._in_parallel(partial(run, bands) for bands in _GROUPS)
+        list(self.pool.map(run, _GROUPS))  # raises what a thread raised
         return Comparison(
             *features,
             *(
@@ -171,7 +169,7 @@ class CochlearComparison:
             control_energy(resting_state(), filters, *signals, power, energy)
             energies[:, bands] = energy
 
-        self._in_parallel(partial(run, bands) for bands in _GROUPS)
+        list(self.pool.map(run, _GROUPS))  # raises what a thread raised
         rms = cascade_gain(self.control) * np.sqrt(energies / signals[0].size)
         # A power of two loses nothing; signals of like level keep the packed transform precise.
         with np.errstate(divide="ignore"):
@@ -223,11 +221,6 @@ class CochlearComparison:
             threshold_db=self.threshold_db,
             noise_gain=noise_gain(self.level1),
         )
-
-    def _in_parallel(self, tasks: Iterable[partial[None]]) -> None:
-        """Run in the pool, wait for all, and raise the first error."""
-        for future in [self.pool.submit(task) for task in tasks]:
-            future.result()
 
 
 def _empty_features(n_samples: int) -> BandFeatures:

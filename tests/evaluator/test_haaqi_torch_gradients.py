@@ -225,6 +225,17 @@ def test_what_changes_memory_only() -> None:
     assert 1e-6 < (detached - gradient).norm() / gradient.norm() < 1e-2
 
 
+def test_autocast_of_the_network_ends_at_the_loss() -> None:
+    x = music(N)[None].float()
+    y = x.clamp(-0.03, 0.03)
+    results = []
+    for enabled in (False, True):
+        loss = HaaqiLoss(24000, level1=LEVEL1, generator=torch.Generator().manual_seed(3))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            results.append(loss(y, x, EAR))
+    assert torch.equal(*results)
+
+
 def test_float32_gradient() -> None:
     x = 0.05 * draws(1, N)
     gradients = []

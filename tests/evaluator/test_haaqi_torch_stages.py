@@ -26,6 +26,7 @@ from clarity.evaluator.haaqi_torch.features import spectral_differences
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
 from clarity.evaluator.haaqi_torch.hair_cells import _adaptation_modes, smooth_gain
 from clarity.evaluator.haaqi_torch.middle_ear import middle_ear
+from clarity.evaluator.haaqi_torch.noise import TorchNoise
 from clarity.evaluator.haaqi_torch.precision import product
 from clarity.evaluator.haaqi_torch.resampling import to_model_rate
 from clarity.evaluator.haaqi_torch.scan import scan
@@ -161,6 +162,19 @@ def test_covariance_of_signals_whose_power_is_no_float32() -> None:
     expected = segment_covariance(x, y, True, last)[0]
     soft = segment_covariance(*(1e-12 * z.float() for z in (x, y)), True, last)[0]
     np.testing.assert_allclose(soft, expected, rtol=0, atol=1e-5)
+
+
+def test_noise_from_torch_is_standard_normal() -> None:
+    """Also of its own for each signal, band and block."""
+    source = TorchNoise(torch.Generator().manual_seed(0), 2, torch.zeros((), dtype=torch.float64))
+    starts = [(signal, first) for signal in (0, 1) for first in (0, 9)]
+    parts = [source(signal, slice(0, 4), first, first + 5000) for signal, first in starts]
+    rows = torch.cat([part.flatten(0, 1) for part in parts])
+    assert rows.shape == (32, 5000)
+    moments = rows @ rows.mT / 5000
+    np.testing.assert_allclose(moments, np.eye(32), rtol=0, atol=0.1)
+    assert float(rows.mean()) == pytest.approx(0.0, abs=0.01)
+    assert float(rows.std()) == pytest.approx(1.0, abs=0.01)
 
 
 def test_shift_on_a_gpu_is_the_one_on_a_cpu() -> None:

@@ -164,6 +164,17 @@ def test_steps_without_a_gradient_are_left_out_and_said(
     )
 
 
+def test_gradients_are_clipped(data, tmp_path, monkeypatch) -> None:
+    """To a norm that is nothing beside Adam's 1e-8 they move nothing."""
+    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
+    finetune(
+        config_of(data.root, tmp_path, "training.epochs=1", "training.max_gradient_norm=1e-14")
+    )
+    weights = torch.load(tmp_path / "state.pt", weights_only=True)["module"]
+    for name, start in load_mask_network().state_dict().items():
+        assert (weights[name] - start).abs().max() < 1e-7
+
+
 def test_the_command_at_the_end_chooses_the_separator_as_it_was_chosen(
     data, tmp_path, monkeypatch
 ) -> None:

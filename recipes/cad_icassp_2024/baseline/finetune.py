@@ -118,7 +118,9 @@ class Training:
         for _ in trange(training.steps_per_epoch, desc=f"epoch {epoch}", leave=False, disable=None):
             crops = self.crops.draw(training.batch_size, generator).to(device)
             losses = training_losses(
-                self.separator, crops, haaqi_loss, soft_clip=self.config.soft_clip
+                *(self.separator, crops, haaqi_loss),
+                soft_clip=self.config.soft_clip,
+                haaqi_gradient=training.haaqi_weight > 0,
             )
             self.optimiser.zero_grad()
             (training.l1_weight * losses.l1 + training.haaqi_weight * losses.haaqi).backward()

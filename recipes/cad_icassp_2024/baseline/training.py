@@ -135,7 +135,12 @@ class Losses:
 
 
 def training_losses(
-    separator: SegmentedSeparator, crops: Crops, haaqi_loss: HaaqiLoss, *, soft_clip: bool
+    separator: SegmentedSeparator,
+    crops: Crops,
+    haaqi_loss: HaaqiLoss,
+    *,
+    soft_clip: bool,
+    haaqi_gradient: bool = True,
 ) -> Losses:
     """Separate crops, and compare stems with the true stems, and what listeners hear with both.
 
@@ -149,6 +154,8 @@ def training_losses(
         For the rate of the crops and a level of `PRESENTATION_LEVEL_DB_SPL` for an RMS of 1.
     soft_clip : bool
         As in enhance.py.
+    haaqi_gradient : bool
+        Whether HAAQI has a gradient, which takes more time than its value.
 
     Returns
     -------
@@ -157,7 +164,8 @@ def training_losses(
     rate = separator.sample_rate
     estimates = separate_crops(separator, crops.mixture)
     lufs = integrated_loudness(crops.mixture, rate)
-    enhanced = amplify(remix(estimates, crops.gains_db, lufs, rate), crops.filters)
+    heard = estimates if haaqi_gradient else estimates.detach()
+    enhanced = amplify(remix(heard, crops.gains_db, lufs, rate), crops.filters)
     enhanced = enhanced.tanh() if soft_clip else enhanced.clamp(-1.0, 1.0)
     wanted = remix(crops.stems, crops.gains_db, lufs, rate)
     reference = amplify(wanted, crops.filters)

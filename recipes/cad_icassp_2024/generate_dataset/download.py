@@ -231,6 +231,9 @@ def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -
                 download(options.root.expanduser(), options.packages, record_url)
     except RecipeError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        where = error.filename or options.root
+        sys.exit(f"error: {where}: {error.strerror}; choose another --root, or put this right")
     except KeyboardInterrupt as stopped:
         sys.stderr.write("\nStopped. The same command goes on from here.\n")
         sys.exit(exit_code(stopped))

@@ -210,6 +210,9 @@ def main() -> None:
     except RecipeError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        where = error.filename or root
+        sys.exit(f"cannot write the demo data: {where}: {error.strerror}; choose another --root")
     print(f"{ATTRIBUTION}\nThe demo data is in {root}, this note in {root / 'ATTRIBUTION.txt'}.")
 
 

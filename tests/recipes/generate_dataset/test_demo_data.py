@@ -99,3 +99,12 @@ def test_without_stempeg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(RecipeError, match=r"pip install 'cadenza-icassp-2024\[demo\]'"):
         demo.example_stems_file()
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["make_demo_data", "--root", str(tmp_path / "file")])
+    with pytest.raises(SystemExit, match=r"cannot write the demo data: .*file.*; choose another"):
+        demo.main()

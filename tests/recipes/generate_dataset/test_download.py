@@ -222,3 +222,9 @@ def test_without_pooch(monkeypatch, tmp_path):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SystemExit, match=r"pip install 'cadenza-icassp-2024\[download\]'"):
         main(["--root", str(tmp_path), "core"])
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"^error: .*file"):
+        main(["--root", str(tmp_path / "file"), "core"], server.url)

@@ -70,7 +70,6 @@ HAS_AVX512 = WIDTH == 8 and _IS_WIDE
 N_ROWS = 4
 """Rows in a vector of `load_rows`."""
 
-
 _stagger = itertools.cycle(range(0, _PAGE_BYTES, 5 * _CACHE_LINE_BYTES))
 
 
@@ -184,9 +183,8 @@ def row_pointer(
     return builder.bitcast(first, ir.VectorType(DOUBLE, n_rows * WIDTH).as_pointer())
 
 
-def operation(function: Callable[..., Any]) -> Any:
-    """Make a function that gives types and lowering of an operation the operation in kernels."""
-    return intrinsic(function)
+operation: Any = intrinsic
+"""Makes a function that gives types and lowering of an operation the operation in kernels."""
 
 
 def _define_load(vector: VectorType) -> Any:
@@ -255,7 +253,6 @@ maximum = _define_choice(">")
 
 minimum = _define_choice("<")
 """minimum(vector, vector or number): the smaller one in every place."""
-
 
 _SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 _EXPONENT_OF_ONE, _MANTISSA_BITS = 1023, 52

@@ -28,13 +28,11 @@ from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.separators import build_separator, search_path_overrides
 from recipes.cad_icassp_2024.baseline.training import CropReader, training_losses
-from recipes.cad_icassp_2024.baseline.validation import Validator
+from recipes.cad_icassp_2024.baseline.validation import Validator, validation_paths
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
-from recipes.cad_icassp_2024.runs.config import PathConfig
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.schema import check_config
@@ -123,7 +121,9 @@ class Training:
                 haaqi_gradient=training.haaqi_weight > 0,
             )
             self.optimiser.zero_grad()
-            (training.l1_weight * losses.l1 + training.haaqi_weight * losses.haaqi).backward()
+            weighted = (training.l1_weight, losses.l1), (training.haaqi_weight, losses.haaqi)
+            # A loss of no weight is left out: 0 times a gradient that is not finite is NaN.
+            torch.stack([weight * loss for weight, loss in weighted if weight > 0]).sum().backward()
             norm = clip_grad_norm_(module.parameters(), training.max_gradient_norm)
             if torch.isfinite(norm):
                 self.optimiser.step()
@@ -160,7 +160,9 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
         built = build_separator(dataclasses.replace(config.separator, cache_dir=None))
         separator = _trainable(built.separator, config)
         folder = TrainingFolder(run.experiment.folder)
+        validator = _validator(run, config)
         settings = {
+            "validation data": validator.data_digest(),
             **enhance_settings(config, built.fingerprint),
             **{f"training.{key}": value for key, value in vars(config.training).items()},
         }
@@ -172,26 +174,29 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
         crops = CropReader(
             run.dataset, pairs, separator.sources, config.sample_rate, n_samples, config.nalr.make()
         )
-        Training(config, separator, crops, _validator(run, config), folder).run()
+        Training(config, separator, crops, validator, folder).run()
         log.info(
             "validation score %.4f at the start, %.4f in epoch %d, the best: %s\n"
             "python enhance.py %s takes it",
             *(mean_score(folder.rows[0]), mean_score(folder.best_row), folder.best_row["epoch"]),
             folder.best_file,
-            shlex.join([*_separator_arguments(config), f"separator.checkpoint={folder.best_file}"]),
+            shlex.join([*_own_arguments(config), f"separator.checkpoint={folder.best_file}"]),
         )
 
 
-def _separator_arguments(config: FinetuneConfig) -> list[str]:
-    """Arguments that choose the separator as this run's did; its weights aside."""
+def _own_arguments(config: FinetuneConfig) -> list[str]:
+    """Arguments that choose the data and the separator as this run's did; its weights aside."""
     if not HydraConfig.initialized():
-        return [f"separator={config.separator.model}"]
+        return [f"path.root={config.path.root}", f"separator={config.separator.model}"]
     given = HydraConfig.get()
-    own = [text for text in given.overrides.task if text.lstrip("+~").startswith("separator.")]
+    own = {text: text.lstrip("+~") for text in given.overrides.task}
+    path = [text for text, key in own.items() if key.startswith(("path=", "path."))]
+    separator = [text for text, key in own.items() if key.startswith("separator.")]
     return [
         *search_path_overrides(),
+        *(text for text in path if not own[text].startswith("path.exp_folder=")),
         f"separator={given.runtime.choices['separator']}",
-        *(text for text in own if not text.lstrip("+").startswith("separator.checkpoint=")),
+        *(text for text in separator if not own[text].startswith("separator.checkpoint=")),
     ]
 
 
@@ -220,7 +225,7 @@ def _validator(run: Run, config: FinetuneConfig) -> Validator:
     """Choose the pairs to validate on, spread over their split."""
     dataset, training = run.dataset, config.training
     if training.valid_split not in (None, config.path.split):
-        dataset = Dataset.load(_validation_paths(config), run.records.contents)
+        dataset = Dataset.load(validation_paths(config), run.records.contents)
     n_pairs = min(training.valid_pairs, len(dataset.pairs))
     chosen = np.linspace(0, len(dataset.pairs) - 1, n_pairs).round().astype(int)
     pairs: list[Pair] = [dataset.pairs[index] for index in chosen]
@@ -229,23 +234,6 @@ def _validator(run: Run, config: FinetuneConfig) -> Validator:
         raise RecipeError("the music to validate on is not usable:\n  " + "\n  ".join(problems))
     scorer = Scorer(run, References(dataset, config.sample_rate), n_threads=run.n_cores)
     return Validator(scorer, dataset, pairs, training.valid_s)
-
-
-def _validation_paths(config: FinetuneConfig) -> DataPaths:
-    """Return the paths of the data with ``training.valid_split`` for ``path.split``."""
-    old, new = config.path.split, config.training.valid_split
-    renamed = {
-        key: name.replace(f".{old}.json", f".{new}.json") for key, name in vars(config.path).items()
-    }
-    paths = DataPaths.from_config(PathConfig(**{**renamed, "split": new}))
-    files = (paths.scenes_file, paths.listeners_file, paths.scene_listeners_file)
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise RecipeError(
-            f"training.valid_split={new}: no such file as {', '.join(missing)}; choose a split "
-            "whose metadata are there, or put them there"
-        )
-    return paths
 
 
 def _text(row: HistoryRow) -> str:

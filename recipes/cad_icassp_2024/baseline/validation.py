@@ -13,11 +13,16 @@ from clarity.utils.loudness import integrated_loudness
 from clarity.utils.signal_processing import FULL_SCALE_16BIT, Clipping
 from recipes.cad_icassp_2024.baseline.enhanced_signals import as_16bit
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
+from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
 from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair, seed_for
+from recipes.cad_icassp_2024.runs.config import PathConfig
+from recipes.cad_icassp_2024.runs.settings import MadeFrom, digest
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Validator:
         left, right = np.mean(scores, axis=0)
         return float(left), float(right)
 
+    def data_digest(self) -> str:
+        """Return a hash of the music, gains and audiograms that the scores depend on."""
+        made_from = MadeFrom(self.dataset, SONG_FILES, {})
+        return digest({pair.id: made_from(pair) for pair in self.pairs})
+
     def _excerpts(self, song: Song) -> dict[str, np.ndarray]:
         """Read the middle of a song: the mixture and the true stems."""
         rate = self.scorer.run.config.sample_rate
@@ -90,3 +100,20 @@ class Validator:
         amplified = HearingAid.from_config(config).amplify_blocks(remix, pair.listener)
         samples = np.concatenate(list(as_16bit(config, amplified, Clipping())))
         return samples.astype(np.float32) / np.float32(FULL_SCALE_16BIT)
+
+
+def validation_paths(config: FinetuneConfig) -> DataPaths:
+    """Return the paths of the data with ``training.valid_split`` for ``path.split``."""
+    old, new = config.path.split, config.training.valid_split
+    renamed = {
+        key: name.replace(f".{old}.json", f".{new}.json") for key, name in vars(config.path).items()
+    }
+    paths = DataPaths.from_config(PathConfig(**{**renamed, "split": new}))
+    files = (paths.scenes_file, paths.listeners_file, paths.scene_listeners_file)
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise RecipeError(
+            f"training.valid_split={new}: no such file as {', '.join(missing)}; choose a split "
+            "whose metadata are there, or put them there"
+        )
+    return paths

@@ -16,6 +16,7 @@ import torch
 from clarity.utils.atomic_files import atomic_path
 from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
 
 HistoryRow = dict[str, float]
 """Epoch, mean losses and gradient norm of its steps, validation score behind it."""
@@ -53,6 +54,10 @@ class TrainingFolder:
         return self.folder / "history.csv"
 
     @property
+    def _files(self) -> tuple[Path, ...]:
+        return self.state_file, self.best_file, self.history_file
+
+    @property
     def next_epoch(self) -> int:
         """The epoch to do next; 0 stands for the validation of the start."""
         return len(self.rows)
@@ -68,10 +73,16 @@ class TrainingFolder:
         Raises
         ------
         RecipeError
-            When the file is damaged or belongs to another module.
+            When the state is damaged or belongs to another module, or the best weights are missing.
         """
+        remove_leftovers(self._files)
         if not self.state_file.exists():
             return
+        if not self.best_file.exists():
+            raise RecipeError(
+                f"{self.best_file} is missing, the best weights up to where {self.state_file} "
+                "stands: put it back, or start over with overwrite=true"
+            )
         try:
             state: dict[str, Any] = torch.load(
                 self.state_file, map_location="cpu", weights_only=True
@@ -85,6 +96,7 @@ class TrainingFolder:
                 f"({type(error).__name__}): start over with overwrite=true, or choose another "
                 "path.exp_folder"
             ) from error
+        self._write_history()  # a kill may have come between the state and the history
 
     def note(
         self, row: HistoryRow, module: torch.nn.Module, optimiser: torch.optim.Optimizer
@@ -100,13 +112,16 @@ class TrainingFolder:
             "rows": self.rows,
         }
         _save(state, self.state_file)
+        self._write_history()
+        return is_best
+
+    def _write_history(self) -> None:
         history = ({**one, "score": mean_score(one)} for one in self.rows)
         write_csv(self.history_file, (*HISTORY_COLUMNS, "score"), history)
-        return is_best
 
     def clear(self) -> None:
         """Remove what an earlier run left."""
-        for file in (self.state_file, self.best_file, self.history_file):
+        for file in self._files:
             file.unlink(missing_ok=True)
 
 
@@ -117,5 +132,10 @@ def mean_score(row: HistoryRow) -> float:
 
 def _save(data: Any, path: Path) -> None:
     """Write tensors whole or not at all."""
-    with atomic_path(path) as temporary:
-        torch.save(data, temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(data, file)
+        except RuntimeError as error:  # torch's own, on top of what the disk said
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise

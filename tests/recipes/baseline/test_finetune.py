@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from recipes.cad_icassp_2024.baseline.training import Losses
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, translate_overrides
 from recipes.cad_icassp_2024.runs.schema import check_config
+from recipes.cad_icassp_2024.runs.training_folder import TrainingFolder
 from tests.recipes.baseline.helpers import make_config
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset
 
@@ -188,8 +192,83 @@ def test_the_command_at_the_end_chooses_the_separator_as_it_was_chosen(
     script.main()
     (file,) = (tmp_path / "exp" / "logs").glob("finetune*.log")
     best = tmp_path / "exp" / "best.pt"
-    command = "python enhance.py separator=masknet '++separator.model=my net'"
-    assert f"{command} separator.checkpoint={best} takes it" in file.read_text()
+    separator = "separator=masknet '++separator.model=my net'"
+    command = f"python enhance.py path.root={data.root} {separator} separator.checkpoint={best}"
+    assert f"{command} takes it" in file.read_text()
+
+
+@pytest.fixture
+def quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
+
+
+def test_a_kill_before_the_last_history_costs_no_row(data, quick_scores, tmp_path) -> None:
+    config = config_of(data.root, tmp_path, "training.epochs=1")
+    finetune(config)
+    whole = (tmp_path / "history.csv").read_bytes()
+    (tmp_path / "history.csv").write_bytes(whole[: whole.index(b"\n0,")])
+    half_written = tmp_path / ".state.pt.1.tmp.pt"
+    half_written.touch()
+    finetune(config)
+    assert (tmp_path / "history.csv").read_bytes() == whole
+    assert not half_written.exists()
+
+
+def test_best_weights_that_are_gone_are_not_promised(data, quick_scores, tmp_path) -> None:
+    config = config_of(data.root, tmp_path, "training.epochs=1")
+    finetune(config)
+    (tmp_path / "best.pt").unlink()
+    with pytest.raises(RecipeError, match=r"best.pt is missing"):
+        finetune(config)
+
+
+def test_other_music_to_validate_on_is_refused(data, quick_scores, tmp_path) -> None:
+    """Its scores say nothing about which weights are the best of those before."""
+    changed = data.copied_to(tmp_path / "data")
+    config = config_of(changed.root, tmp_path / "exp", "training.epochs=1")
+    finetune(config)
+    file = changed.at_mic_folder(changed.mixtures[0]) / "vocals.wav"
+    samples = bytearray(file.read_bytes())
+    samples[-1] ^= 1
+    file.write_bytes(samples)
+    with pytest.raises(RecipeError, match="validation data"):
+        finetune(config)
+
+
+def test_a_loss_without_weight_cannot_spoil_the_gradient(
+    data, quick_scores, tmp_path, monkeypatch, caplog
+) -> None:
+    losses = script.training_losses
+
+    def haaqi_is_nan(*args: object, **options: object) -> object:
+        given = losses(*args, **options)  # type: ignore[arg-type]
+        return dataclasses.replace(given, haaqi=given.haaqi * float("nan"))
+
+    monkeypatch.setattr(script, "training_losses", haaqi_is_nan)
+    finetune(config_of(data.root, tmp_path, "training.epochs=1", "training.haaqi_weight=0"))
+    assert "left out" not in caplog.text
+    assert np.isfinite(history(tmp_path)[1]["gradient_norm"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_what_the_disk_said_is_raised_when_weights_cannot_be_written(tmp_path) -> None:
+    """Torch itself says "unexpected pos 768 vs 662" then."""
+    import resource
+
+    module = load_mask_network()
+    optimiser = torch.optim.Adam(module.parameters())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as refused:
+            row = {"epoch": 0, "left_score": 0.5, "right_score": 0.5}
+            TrainingFolder(tmp_path).note(row, module, optimiser)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert refused.value.filename == str(tmp_path / "best.pt")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

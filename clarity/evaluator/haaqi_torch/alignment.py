@@ -62,16 +62,11 @@ def audible_spans(reference: Tensor, processed: Tensor, lengths: Sequence[int]) 
 def _bulk_lag(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> Tensor:
     """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last."""
     n = max(lengths)
-    n_fft = fft.next_fast_len(2 * n, real=True)
     counts = lengths_on(reference.device, lengths)[:, None]
-    spectra = [
-        torch.fft.rfft(without_tails(x - x.sum(-1, keepdim=True) / counts, lengths), n_fft)
-        for x in (reference, processed)
-    ]
-    correlation = torch.fft.irfft(spectra[0].conj_physical_().mul_(spectra[1]), n_fft).abs_()
-    magnitude = torch.cat((correlation[:, n_fft - n + 1 :], correlation[:, :n]), -1)
-    lags = torch.arange(1 - n, n, device=reference.device)
-    magnitude.masked_fill_(lags.abs() >= counts, -1.0)
+    magnitude = _correlation(reference, processed, lengths).abs_()
+    if min(lengths) < n:
+        lags = torch.arange(1 - n, n, device=reference.device)
+        magnitude.masked_fill_(lags.abs() >= counts, -1.0)
     lag = _last_maximum(magnitude) + (1 - n)
     # As in `ear_model`, where either is constant the last lag is taken, not one of rounding.
     inside = torch.arange(n, device=reference.device) < counts
@@ -79,10 +74,26 @@ def _bulk_lag(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> T
     return torch.where(constant[0] | constant[1], counts[:, 0] - 1, lag)
 
 
+def _correlation(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Correlation of signals without their means at lags from 1 - n to n - 1, n samples or less."""
+    n = max(lengths)
+    n_fft = fft.next_fast_len(2 * n, real=True)
+    counts = lengths_on(reference.device, lengths)[:, None]
+    cross, of_processed = (
+        torch.fft.rfft(without_tails(x - x.sum(-1, keepdim=True) / counts, lengths), n_fft)
+        for x in (reference, processed)
+    )
+    cross.conj_physical_().mul_(of_processed)
+    del of_processed  # a song's is 90 MB
+    correlation = torch.fft.irfft(cross, n_fft)
+    del cross
+    return torch.cat((correlation[:, n_fft - n + 1 :], correlation[:, :n]), -1)
+
+
 def _last_maximum(x: Tensor) -> Tensor:
     """Index of the largest value along the last dimension, of equal ones the last."""
-    index = torch.arange(x.shape[-1], device=x.device)
-    return torch.where(x >= x.amax(-1, keepdim=True), index, 0).amax(-1)
+    index = torch.arange(x.shape[-1], device=x.device, dtype=torch.int32)
+    return torch.where(x >= x.amax(-1, keepdim=True), index, 0).amax(-1).long()
 
 
 def align_and_prune(x: Tensor, spans: Sequence[Span], n_padded: int, *, follow: bool) -> Tensor:

@@ -121,12 +121,11 @@ def evaluate(
         n_pairs = len(batch.names)
         if isinstance(noise, Sequence) and len(noise) != n_pairs:
             raise ValueError(f"there are {n_pairs} pairs but {len(noise)} seeds")
-        if is_stream(noise):
-            rows = [_score(batch.row(i), noise, options) for i in range(n_pairs)]
-            output = HaaqiOutput(*map(torch.cat, zip(*(row[0] for row in rows), strict=True)))
-            problems = [row[1][0] for row in rows]
-        else:
-            output, problems = _score(batch, noise, options)
+        batches = [batch.row(i) for i in range(n_pairs)] if is_stream(noise) else [batch]
+        del batch
+        rows = [_score(batches.pop(0), noise, options) for _ in range(len(batches))]
+        output = HaaqiOutput(*map(torch.cat, zip(*(row[0] for row in rows), strict=True)))
+        problems = [problem for row in rows for problem in row[1]]
     return HaaqiOutput(*(value.reshape(processed.shape[:-1]) for value in output)), problems
 
 
@@ -134,31 +133,35 @@ def _score(
     batch: Batch, noise: NoiseSource, options: Options
 ) -> tuple[HaaqiOutput, list[str | None]]:
     """Align the signals, and score the pairs that can be scored."""
+    names, ear = batch.names, batch.ear
+    nothing = batch.processed.sum(-1).double() * 0.0  # 0 with a gradient of 0
     x, y, lengths = _at_model_rate(batch, options.sample_rate)
     spans = audible_spans(x, y, lengths)
     problems = [
         problem or _problem_with_span(name, span)
-        for name, problem, span in zip(batch.names, batch.problems, spans, strict=True)
+        for name, problem, span in zip(names, batch.problems, spans, strict=True)
     ]
     usable = [i for i, problem in enumerate(problems) if problem is None]
-    nothing = batch.processed.sum(-1).double() * 0.0  # 0 with a gradient of 0
     if not usable:
         return HaaqiOutput(*[nothing] * len(HaaqiOutput._fields)), problems
     index = torch.tensor(usable, device=x.device)
     spans = [spans[i] for i in usable]
     n_padded = SEGMENT_HOP * (max(span.length for span in spans) // SEGMENT_HOP + 1)
-    pairs = AlignedPairs(
+    aligned = [
         align_and_prune(x[index], spans, n_padded, follow=False),
         align_and_prune(y[index], spans, n_padded, follow=True),
-        [span.length for span in spans],
-        batch.ear.rows(index),
-    )
+    ]
+    # Of a song these are a fifth of all memory, and are not needed any more.
+    del batch, x, y
     seeds = [noise[i] for i in usable] if isinstance(noise, Sequence) else noise
-    values, too_short = compare_pairs(pairs, seeds, options)
+    kept = [span.length for span in spans]
+    values, too_short = compare_pairs(
+        AlignedPairs(aligned.pop(0), aligned.pop(0), kept, ear.rows(index)), seeds, options
+    )
     for i, shortest in zip(usable, too_short, strict=True):
         if shortest is not None:
-            problems[i] = _too_short(batch.names[i], spans[usable.index(i)].length, shortest)
-    good = torch.tensor([[problems[i] is None] for i in usable], device=x.device)
+            problems[i] = _too_short(names[i], spans[usable.index(i)].length, shortest)
+    good = torch.tensor([[problems[i] is None] for i in usable], device=index.device)
     rows = torch.where(good, torch.stack(values, -1), 0.0)
     table = torch.stack([nothing] * rows.shape[-1], -1).index_add(0, index, rows)
     return HaaqiOutput(*table.unbind(-1)), problems

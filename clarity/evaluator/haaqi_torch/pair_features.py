@@ -161,15 +161,16 @@ def compare_pairs(
     setting = Setting(
         level1=options.level1,
         lengths=lengths,
-        n_samples=lengths_on(reference.device, lengths),
+        n_samples=lengths_on(x.x.device, lengths),
         blocks=blocks,
-        delays=torch.as_tensor(delays, device=reference.device),
+        delays=torch.as_tensor(delays, device=x.x.device),
         longest_delay=int(delays.max()),
         noise=_noise(noise, lengths, blocks, x.x),
         silences=silences(pairs.processed, y_bandwidth, ear, lengths)
         if options.dtype == torch.float64
         else [],
     )
+    del pairs, reference  # memory for the bands
     tiles = _all_bands(x, y, setting, options)
     spectra = [
         average_spectrum_db(root_mean_square(energy, lengths), control, hearing, options.level1)

@@ -239,12 +239,12 @@ def test_a_loss_without_weight_cannot_spoil_the_gradient(
 ) -> None:
     losses = script.training_losses
 
-    def haaqi_is_nan(*args: object, **options: object) -> object:
+    def l1_is_nan(*args: object, **options: object) -> object:
         given = losses(*args, **options)  # type: ignore[arg-type]
-        return dataclasses.replace(given, haaqi=given.haaqi * float("nan"))
+        return dataclasses.replace(given, l1=given.l1 * float("nan"))
 
-    monkeypatch.setattr(script, "training_losses", haaqi_is_nan)
-    finetune(config_of(data.root, tmp_path, "training.epochs=1", "training.haaqi_weight=0"))
+    monkeypatch.setattr(script, "training_losses", l1_is_nan)
+    finetune(config_of(data.root, tmp_path, "training.epochs=1", "training.l1_weight=0"))
     assert "left out" not in caplog.text
     assert np.isfinite(history(tmp_path)[1]["gradient_norm"])
 

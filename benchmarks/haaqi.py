@@ -190,6 +190,8 @@ def main() -> None:
     options = parser.parse_args()
     candidates = [Candidate("project", sys.executable, ROOT)]
     if options.before:
+        if not (options.before / "clarity").is_dir():  # this project would be measured again
+            parser.error(f"--before {options.before}: is no checkout, there is no clarity/ in it")
         candidates.append(Candidate("before", sys.executable, options.before))
     if options.peer:
         candidates.append(Candidate("peer", options.peer, None))

@@ -87,8 +87,8 @@ class Training:
             return self.validator.scores(self.separator)
         except ValueError as error:  # from the module
             advice = (
-                "; the best weights before are kept: start over with overwrite=true and a lower "
-                "training.learning_rate"
+                "; the best weights before are kept: start again with a lower "
+                "training.learning_rate in another path.exp_folder"
             )
             raise RecipeError(f"epoch {epoch}: {error}{advice if epoch > 0 else ''}") from error
 

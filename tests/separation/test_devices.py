@@ -56,7 +56,7 @@ def test_an_unknown_name_is_refused(machine, name):
 
 
 @pytest.mark.parametrize(
-    "module", ["recipes.cad_icassp_2024.baseline.enhance", "clarity.separation.weights"]
+    "module", ["recipes.cad_icassp_2024.baseline.separators", "clarity.separation.weights"]
 )
 def test_convolutions_are_bounded_before_torch_is_loaded(module):
     code = f"""

@@ -55,9 +55,7 @@ def test_an_unknown_name_is_refused(machine, name):
         select_device(name)
 
 
-@pytest.mark.parametrize(
-    "module", ["recipes.cad_icassp_2024.baseline.separators", "clarity.separation.weights"]
-)
+@pytest.mark.parametrize("module", ["clarity.separation.segmented", "clarity.separation.weights"])
 def test_convolutions_are_bounded_before_torch_is_loaded(module):
     code = f"""
 import os, sys

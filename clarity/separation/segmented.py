@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,8 +135,10 @@ class SegmentedSeparator:
         signal = batch.to(self.device)
         if self.normalise:
             signal = (signal - mean) / deviation
-        with self._arithmetic():
-            estimates = self.module(signal)
+        precision = nullcontext() if self.mixed_precision else full_precision()
+        half = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
+        with precision, half:
+            estimates = self.run_module(signal)
         if not isinstance(estimates, torch.Tensor):
             raise ValueError(
                 f"{type(self.module).__name__} returned a {type(estimates).__name__}, not a tensor "
@@ -143,14 +146,10 @@ class SegmentedSeparator:
             )
         return estimates.float()
 
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        """Let the module compute the same on every device, or in half precision if that is on."""
-        inverse = nullcontext() if self.device.type == "cpu" else RealInverseStft()
-        precision = nullcontext() if self.mixed_precision else full_precision()
-        half = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
-        with inverse, precision, half:
-            yield
+    def run_module(self, signal: torch.Tensor) -> Any:
+        """Call the module; what it makes of a signal is the same on every device."""
+        with nullcontext() if self.device.type == "cpu" else RealInverseStft():
+            return self.module(signal)
 
     def fingerprint(self) -> str:
         """Identify the stems this separator would give for a mixture.

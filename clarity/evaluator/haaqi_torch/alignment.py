@@ -79,15 +79,17 @@ def _correlation(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -
     n = max(lengths)
     n_fft = fft.next_fast_len(2 * n, real=True)
     counts = lengths_on(reference.device, lengths)[:, None]
-    cross, of_processed = (
-        torch.fft.rfft(without_tails(x - x.sum(-1, keepdim=True) / counts, lengths), n_fft)
-        for x in (reference, processed)
+    x, y = (
+        without_tails(x - x.sum(-1, keepdim=True) / counts, lengths) for x in (reference, processed)
     )
-    cross.conj_physical_().mul_(of_processed)
-    del of_processed  # a song's is 90 MB
-    correlation = torch.fft.irfft(cross, n_fft)
-    del cross
+    correlation = _cyclic_correlation(x, y, n_fft)
     return torch.cat((correlation[:, n_fft - n + 1 :], correlation[:, :n]), -1)
+
+
+def _cyclic_correlation(x: Tensor, y: Tensor, n_fft: int) -> Tensor:
+    """Sum x[n] y[n + lag] for the lags 0 to n_fft - 1, the last of which are the negative ones."""
+    cross = torch.fft.rfft(x, n_fft).conj_physical_()
+    return torch.fft.irfft(cross.mul_(torch.fft.rfft(y, n_fft)), n_fft)
 
 
 def _last_maximum(x: Tensor) -> Tensor:
@@ -140,8 +142,7 @@ def band_correlation(reference: Tensor, processed: Tensor, offset: int) -> Tenso
     """
     longest = max(reference.shape[-1], processed.shape[-1])
     n_fft = fft.next_fast_len(longest + 2 * MAX_LAG, real=True)
-    cross = torch.fft.rfft(reference, n_fft).conj_physical_()
-    correlation = torch.fft.irfft(cross.mul_(torch.fft.rfft(processed, n_fft)), n_fft)
+    correlation = _cyclic_correlation(reference, processed, n_fft)
     first = offset - MAX_LAG
     if first >= 0:
         return correlation[..., first : first + 2 * MAX_LAG]

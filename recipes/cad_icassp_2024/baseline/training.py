@@ -11,7 +11,6 @@ import torch
 
 from clarity.enhancer.nalr import NALR
 from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss
-from clarity.separation.inverse_stft import RealInverseStft
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.file_io import read_signal
 from recipes.cad_icassp_2024.baseline.differentiable import amplify, integrated_loudness, remix
@@ -189,12 +188,11 @@ def separate_crops(separator: SegmentedSeparator, mixture: torch.Tensor) -> torc
     -------
     Tensor, shape (batch, sources, 2, samples)
     """
-    with RealInverseStft():
-        if not separator.normalise:
-            return separator.module(mixture)
-        mono = mixture.mean(dim=1)
-        mean = mono.mean(dim=-1)[:, None, None]
-        deviation = mono.std(dim=-1, unbiased=False)[:, None, None]
-        deviation = torch.where(deviation > 0, deviation, 1.0)
-        estimates = separator.module((mixture - mean) / deviation)
-        return estimates * deviation[:, None] + mean[:, None]
+    if not separator.normalise:
+        return separator.run_module(mixture)
+    mono = mixture.mean(dim=1)
+    mean = mono.mean(dim=-1)[:, None, None]
+    deviation = mono.std(dim=-1, unbiased=False)[:, None, None]
+    deviation = torch.where(deviation > 0, deviation, 1.0)
+    estimates = separator.run_module((mixture - mean) / deviation)
+    return estimates * deviation[:, None] + mean[:, None]

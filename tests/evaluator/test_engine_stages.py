@@ -335,6 +335,24 @@ def test_bulk_delay_among_maxima_that_are_almost_equal(lead: float) -> None:
     assert fast_bulk_delay(x, y, 1) == alignment.bulk_delay(x, y) == (600 if lead > 0 else -300)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_bulk_delay_where_rounding_to_single_precision_would_decide(seed: int) -> None:
+    """Two echoes in noise, whose correlations differ by less than that rounding."""
+    x = np.random.RandomState(seed).standard_normal(24000)
+    early, late = alignment.shifted(x, 300, 0, x.size), alignment.shifted(x, -500, 0, x.size)
+
+    def correlation(y: np.ndarray, lag: int) -> float:
+        x_part = (x - x.mean())[max(0, -lag) : x.size - max(0, lag)]
+        return x_part @ (y - y.mean())[max(0, lag) : x.size + min(0, lag)]
+
+    products = np.array([[correlation(y, lag) for y in (early, late)] for lag in (-300, 500)])
+    # Gains with which both peaks are nearly the same, one way or the other.
+    gain = (products[0, 0] - products[1, 0]) / (products[1, 1] - products[0, 1])
+    for lead in (3e-8, -3e-8):
+        y = early + gain * (1.0 + lead) * late
+        assert fast_bulk_delay(x, y, 1) == alignment.bulk_delay(x, y)
+
+
 @pytest.mark.parametrize("n_hops", [2, 10, 12.5, 31, 100, 200])
 def test_band_alignment(n_hops: float) -> None:
     """Signals of one frame and of several; lags up to the limits, one of them beyond."""

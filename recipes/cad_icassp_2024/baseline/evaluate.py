@@ -8,7 +8,6 @@ if __name__ == "__main__":
     end_at_once_when_stopped()
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -38,13 +37,13 @@ from recipes.cad_icassp_2024.pyclarity import (
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.job import job
-from recipes.cad_icassp_2024.runs.origins import outdated
+from recipes.cad_icassp_2024.runs.origins import warn_of_other_settings, warn_of_outdated
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side
 from recipes.cad_icassp_2024.runs.progress import progress
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.score_table import ScoreTable
-from recipes.cad_icassp_2024.runs.scores import Row, log_summary, read_scores
-from recipes.cad_icassp_2024.runs.settings import Settings, evaluate_settings, other_settings
+from recipes.cad_icassp_2024.runs.scores import Row, log_summary
+from recipes.cad_icassp_2024.runs.settings import evaluate_settings
 
 __all__ = [
     "apply_gains",
@@ -56,8 +55,6 @@ __all__ = [
     "run_calculate_aq",
     "set_song_seed",
 ]
-
-log = logging.getLogger(__name__)
 
 # The level in dB SPL of the music before amplification, for which NAL-R prescribes.
 PRESENTATION_LEVEL_DB_SPL = 65.0
@@ -146,17 +143,6 @@ def score_pairs(run: Run, pairs: Sequence[Pair], done: Callable[[Pair, Row | Non
     run.for_each(pairs, scorer.chain, done, n_workers)
 
 
-def warn_of_other_settings(run: Run, settings: Settings) -> None:
-    """Warn of signals that were made with other values of keys that scores depend on, too."""
-    differences = other_settings(run.experiment.record("enhance") or {}, settings)
-    if differences:
-        log.warning(
-            "the signals in %s were made with other settings than they are scored with now "
-            "(signals -> scores):\n  %s",
-            *(run.experiment.signals, "\n  ".join(differences)),
-        )
-
-
 def run_calculate_aq(config: DictConfig | Config) -> None:
     """Score the pairs of a batch, and go on where an earlier run stopped.
 
@@ -187,9 +173,7 @@ def run_calculate_aq(config: DictConfig | Config) -> None:
             score_pairs(run, todo, done)
         log_summary(scores.path)
         if run.config.evaluate.small_test:
-            rows = read_scores(scores.path)
-            for line in outdated(run.records, run.experiment, run.dataset, rows):
-                log.warning("%s: evaluate.py without evaluate.small_test scores them again", line)
+            warn_of_outdated(run, scores.path)
 
 
 @command_line(

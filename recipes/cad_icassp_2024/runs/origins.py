@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,18 @@ from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES
 from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.records import Records, Result
+from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
-from recipes.cad_icassp_2024.runs.scores import Row, pair_key, row_key
-from recipes.cad_icassp_2024.runs.settings import METRIC_KEYS, MadeFrom, Settings, metadata_digests
+from recipes.cad_icassp_2024.runs.scores import Row, pair_key, read_scores, row_key
+from recipes.cad_icassp_2024.runs.settings import (
+    METRIC_KEYS,
+    MadeFrom,
+    Settings,
+    metadata_digests,
+    other_settings,
+)
+
+log = logging.getLogger(__name__)
 
 SHARED_WITHIN = {"music": "song", "gains": "scene", "audiograms": "listener"}
 """Dependencies that rows of one song, scene or listener have in common."""
@@ -86,6 +96,23 @@ def outdated(
             now["music"] = maker.music(pair.scene)
         results.append(Result(name, output, now))
     return records.compare(results, partly=True).changes("scores")
+
+
+def warn_of_other_settings(run: Run, settings: Settings) -> None:
+    """Warn of signals that were made with other values of keys that scores depend on, too."""
+    differences = other_settings(run.experiment.record("enhance") or {}, settings)
+    if differences:
+        log.warning(
+            "the signals in %s were made with other settings than they are scored with now "
+            "(signals -> scores):\n  %s",
+            *(run.experiment.signals, "\n  ".join(differences)),
+        )
+
+
+def warn_of_outdated(run: Run, path: Path) -> None:
+    """Warn of scores in a file that this run, of a few pairs, has not looked at and do not hold."""
+    for line in outdated(run.records, run.experiment, run.dataset, read_scores(path)):
+        log.warning("%s: evaluate.py without evaluate.small_test scores them again", line)
 
 
 def _is_there(path: Path, contents: Contents) -> bool:

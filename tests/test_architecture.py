@@ -1,6 +1,6 @@
 """The house keeps its order: who may import whom, and how large things may grow.
 
-The rooms and their arrows are those of CONTRIBUTING.md: imports point downwards only.
+The rooms and their arrows are those of docs/pages/design.md: imports point downwards only.
 """
 
 from __future__ import annotations

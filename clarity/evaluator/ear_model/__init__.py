@@ -3,8 +3,9 @@
 The stages in the order in which sound meets them. `model.compare_signals` runs them all; the engine
 computes the same numbers hop by hop, in compiled kernels. To change a stage, change its function
 here and try it with ``evaluate_haaqi(..., engine="reference")``; the tests of the stages then name
-the kernel that no longer agrees. Parameters (constants, filters, the gain curve) are stated here
-only: the engine takes them over.
+the kernel that no longer agrees. Parameters (constants, filters, knees and ratios of the gain curve)
+are stated here only: the engine and `haaqi_torch`, whose functions have the same names, take them
+over. The shape of a curve is computed again in both, and held to the one here by tests.
 
 ==================  ==================================  ================================  =============================  =================================
 stage               function here                       kernel in the engine              pyClarity's haspi.eb           source

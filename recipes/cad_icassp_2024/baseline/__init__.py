@@ -1,1 +1,1 @@
-"""The baseline system: enhance, evaluate, merge, report."""
+"""The baseline system: enhance, evaluate, merge, report, fine-tune."""

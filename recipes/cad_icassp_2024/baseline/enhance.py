@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
+import functools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,12 +102,8 @@ class Enhancer:
             for scene, pairs in song.by_scene():
                 with run.failures.attributed_to(pairs):
                     remix = remix_to_loudness(stems.items(), scene.gains_db, loudness_lufs, rate)
-
-                    def for_listener(pair: Pair, remix: np.ndarray = remix) -> Clipping:
-                        aid = HearingAid.from_config(run.config)
-                        return self.write(pair, aid.amplify_blocks(remix, pair.listener))
-
-                    run.for_each(pairs, for_listener, self.done, self.n_at_a_time(len(remix)))
+                    amplify = functools.partial(self.amplify, remix)
+                    run.for_each(pairs, amplify, self.done, self.n_at_a_time(len(remix)))
 
     def read(self, scene: Scene) -> Mixture:
         """Read the mixture of a scene, with the files of its stems for the oracle."""
@@ -114,15 +111,15 @@ class Enhancer:
         stem_files = {name: self.run.dataset.music_file(scene, name) for name in VDBO}
         return Mixture(self.run.dataset.read_music(scene, MIXTURE, rate), rate, stem_files)
 
-    def write(self, pair: Pair, amplified: Iterator[np.ndarray]) -> Clipping:
-        """Write the enhanced signal of a pair, and the record of what it was made from."""
+    def amplify(self, remix: np.ndarray, pair: Pair) -> Clipping:
+        """Amplify a remix for a listener; write it, and the record of what it was made from."""
+        amplified = HearingAid.from_config(self.run.config).amplify_blocks(remix, pair.listener)
         return write_enhanced(self.run, pair, amplified, self.made_from)
 
     def n_at_a_time(self, n_samples: int) -> int:
         """Return how many listeners to amplify for at a time."""
-        if not self.run.config.apply_compressor:
+        if HearingAid.from_config(self.run.config).works_in_blocks:
             return self.run.n_cores
-        # The compressor needs whole signals in memory.
         return n_side_by_side(self.run.n_cores, n_samples / self.run.config.sample_rate)
 
 

@@ -1,8 +1,9 @@
 """The hearing aid of the baseline: a prescription for each ear, and a compressor if asked for.
 
-To try another one, have `HearingAid.from_config` return an object of your own with ``build`` and
-``apply`` as the prescription: enhance.py amplifies with it, the reference of evaluate.py stays
-amplified by NAL-R. Signals that are there already are not made again for changed code; take a new
+To try another one, have `HearingAid.from_config` return ``HearingAid(prescription)`` with an object
+of your own that has ``build`` and ``apply``: enhance.py amplifies with it, as finetune.py does to
+validate. The reference of evaluate.py stays amplified by NAL-R, and so do the crops on which
+finetune.py trains. Signals that are there already are not made again for changed code; take a new
 ``path.exp_folder``, or ``overwrite=true``.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -51,6 +52,11 @@ class HearingAid:
         """Make the hearing aid of the enhanced signals."""
         compressor = config.compressor.make(config.sample_rate) if config.apply_compressor else None
         return cls(config.nalr.make(), compressor)
+
+    @property
+    def works_in_blocks(self) -> bool:
+        """Whether signals are amplified block by block; others stand in memory as a whole."""
+        return type(self.prescription) is NALR and self.compressor is None
 
     def amplify_ear(self, signal: np.ndarray, audiogram: Audiogram) -> np.ndarray:
         """Amplify the signal of one ear, shape (samples,)."""
@@ -98,10 +104,10 @@ class HearingAid:
                 f"{np.shape(signal)}"
             )
         ears = list(zip(signal.T, (listener.audiogram_left, listener.audiogram_right), strict=True))
-        nalr = self.prescription
-        if type(nalr) is not NALR or self.compressor is not None:
+        if not self.works_in_blocks:
             yield np.column_stack([self.amplify_ear(ear, audiogram) for ear, audiogram in ears])
             return
+        nalr = cast("NALR", self.prescription)
         blocks = [nalr.apply_blocks(nalr.build(audiogram)[0], ear) for ear, audiogram in ears]
         for both in zip(*blocks, strict=True):
             yield np.column_stack(both)

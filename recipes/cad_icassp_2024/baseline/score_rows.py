@@ -10,7 +10,7 @@ from clarity.utils.loudness import integrated_loudness
 from clarity.utils.signal_processing import LARGEST_16BIT
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.metric import METRIC, PARTS, EarScore
-from recipes.cad_icassp_2024.runs.scores import Row
+from recipes.cad_icassp_2024.runs.scores import SIGNAL_COLUMNS, Row
 
 
 def score_row(
@@ -40,11 +40,12 @@ def score_row(
     for ear, result in (("left", left), ("right", right)):
         names = (f"{ear}_{part}" for part in PARTS)
         numbers |= dict(zip(names, result.parts, strict=True))
-    numbers |= {
-        "clipped_share": float(np.mean((enhanced >= LARGEST_16BIT) | (enhanced <= -1.0))),
-        "peak": float(np.abs(enhanced).max(initial=0.0)),
-        "loudness_lufs": integrated_loudness(enhanced, sample_rate),
-    }
+    of_signal = (
+        float(np.mean((enhanced >= LARGEST_16BIT) | (enhanced <= -1.0))),
+        float(np.abs(enhanced).max(initial=0.0)),
+        integrated_loudness(enhanced, sample_rate),
+    )
+    numbers |= dict(zip(SIGNAL_COLUMNS, of_signal, strict=True))
     return {
         "scene": pair.scene.id,
         "song": pair.scene.mixture_id,

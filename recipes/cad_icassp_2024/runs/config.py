@@ -28,7 +28,9 @@ class PathConfig:
     """Where the data is; the file-name patterns are in ``config/path/default.yaml``."""
 
     root: str = config_field(MISSING, "the data set's folder (cadenza_data); must be given")
-    split: str = config_field("train", "train, valid or test; stands in every metadata file name")
+    split: str = config_field(
+        "train", "train, valid, test or another name; stands in every metadata file name"
+    )
     metadata_dir: str = config_field(MISSING, "the folder of the JSON files")
     music_dir: str = config_field(MISSING, "the music at the microphones, a folder per split")
     gains_file: str = config_field(MISSING, "the gain sets, in dB per stem")
@@ -63,7 +65,9 @@ class CompressorConfig:
     """The dynamic-range compressor that may follow NAL-R."""
 
     threshold: float = config_field(0.35, "RMS level above which it compresses, full scale is 1")
-    attenuation: float = config_field(0.1, "part of the level above the threshold that is kept")
+    attenuation: float = config_field(
+        0.1, "weight of the level, beside the threshold, in the gain it aims at"
+    )
     attack: float = config_field(50.0, "attack time in ms")
     release: float = config_field(1000.0, "release time in ms")
     rms_buffer_size: float = config_field(0.064, "window of the level measurement in s")

@@ -25,6 +25,8 @@ PAIR_COLUMNS = ("scene", "song", "listener")
 SCORE_COLUMNS = (*PAIR_COLUMNS, "left_score", "right_score", "score")
 
 SIGNAL_COLUMNS = ("clipped_share", "peak", "loudness_lufs")
+"""What ``scores_details.csv`` tells of the enhanced signal; `score_row` computes them."""
+
 DETAIL_COLUMNS = (
     *PAIR_COLUMNS,
     *(f"{ear}_{part}" for ear in ("left", "right") for part in PARTS),

@@ -98,8 +98,9 @@ def test_each_ear_gets_its_own_audiogram(stems):
 def test_amplifying_in_blocks_is_the_same_as_ear_by_ear(stems, compressor):
     nalr, signal = NALR(220, RATE), stems["vocals"]
     listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, "L1")
-    blocks = list(HearingAid(nalr, compressor).amplify_blocks(signal, listener))
-    assert (len(blocks) > 1) == (compressor is None)
+    aid = HearingAid(nalr, compressor)
+    blocks = list(aid.amplify_blocks(signal, listener))
+    assert (len(blocks) > 1) == aid.works_in_blocks == (compressor is None)
     for ear, audiogram in enumerate((AUDIOGRAM_MILD, AUDIOGRAM_MODERATE)):
         alone = apply_ha(nalr, compressor, signal[:, ear], audiogram, compressor is not None)
         np.testing.assert_array_equal(np.concatenate(blocks)[:, ear], alone)
@@ -117,6 +118,7 @@ class Halver:
 
 def test_any_hearing_aid_with_build_and_apply_will_do(stems):
     listener = Listener(AUDIOGRAM_MILD, AUDIOGRAM_MODERATE, "L1")
+    assert not HearingAid(Halver()).works_in_blocks
     out = process_remix_for_listener(stems["bass"], Halver(), None, listener)
     np.testing.assert_array_equal(out, 0.5 * stems["bass"][::2])
     for wrong in (stems["bass"].T, np.zeros((900, 3)), np.zeros(900)):

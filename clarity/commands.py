@@ -10,4 +10,4 @@ def haaqi() -> int:
     end_at_once_when_stopped()
     from clarity.evaluator.haaqi.__main__ import main  # noqa: PLC0415 - takes seconds
 
-    return main()
+    return main(program="haaqi")

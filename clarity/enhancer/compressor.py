@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -159,8 +158,11 @@ class Compressor:
                 "the compressor works on one channel at a time: the signal must have shape "
                 f"(samples,) with one or more samples, got {samples.shape}"
             )
+        # Imported here, so that checking settings does not wait for numba.
+        from clarity.enhancer.compressor_gains import smoothed_gains  # noqa: PLC0415
+
         rms = _sliding_rms(samples, self.win_len)
-        gains = _gains(rms, self.threshold, self.attenuation, self.attack, self.release)
+        gains = smoothed_gains(rms, self.threshold, self.attenuation, self.attack, self.release)
         return samples * gains * self.makeup_gain, rms, gains.tolist()
 
 
@@ -180,23 +182,3 @@ def _sliding_rms(signal: npt.NDArray[np.float64], n_window: int) -> npt.NDArray[
     remaining = np.cumsum(power[:-1, ::-1], axis=1)[:, ::-1]
     begun[:, :-1] += remaining[:, 1:]
     return np.sqrt(begun.reshape(-1)[: signal.size] / n_window + EPS)
-
-
-@numba.njit(cache=True)
-def _gains(
-    rms: npt.NDArray[np.float64],
-    threshold: float,
-    attenuation: float,
-    attack: float,
-    release: float,
-) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
-    gains = np.empty_like(rms)
-    gain = 1.0
-    for i in range(rms.size):
-        if rms[i] > threshold:
-            target = attenuation * rms[i] + (1.0 - attenuation) * threshold
-            gain = gain * (1.0 - attack) + attack * target
-        else:
-            gain = release + gain * (1.0 - release)
-        gains[i] = gain
-    return gains

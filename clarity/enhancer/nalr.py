@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from clarity.utils.audiogram import Audiogram
 
@@ -212,7 +212,7 @@ def _convolve(
         n_fft *= 4
     n_blocks = max(1, min(_MAX_BLOCKS_AT_ONCE, _SAMPLES_AT_ONCE // n_fft))
     n_step = n_fft - n_history
-    response = fft.rfft(fir, n_fft)
+    response = scipy.fft.rfft(fir, n_fft)
     n_out = signal.size + n_history
     piece = np.empty(n_history + n_blocks * n_step)
     blocks = np.lib.stride_tricks.sliding_window_view(piece, n_fft)[::n_step]
@@ -223,5 +223,5 @@ def _convolve(
         piece[:n_before] = 0.0
         piece[n_before : n_before + n_known] = signal[known]
         piece[n_before + n_known :] = 0.0
-        filtered = fft.irfft(fft.rfft(blocks) * response, n_fft)[:, n_history:]
+        filtered = scipy.fft.irfft(scipy.fft.rfft(blocks) * response, n_fft)[:, n_history:]
         yield filtered.ravel()[: n_out - start]

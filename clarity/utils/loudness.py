@@ -5,10 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
-import pyloudnorm
 
 SILENCE_LUFS: Final = -80.0
 """Loudness that stands for that of a signal without any."""
@@ -63,6 +61,9 @@ def integrated_loudness(signal: npt.NDArray[np.floating], sample_rate: float) ->
 
 def _hop_energies(samples: npt.NDArray[np.floating], sample_rate: float) -> npt.NDArray[np.float64]:
     """Energy of the K-weighted channels together, for each quarter of a block."""
+    # Imported here, so that --help and complaints do not wait for numba and scipy.signal.
+    from clarity.utils.k_weighting import k_weighting, weight  # noqa: PLC0415
+
     hop_s = BLOCK_S / HOPS_PER_BLOCK
     n_blocks = round((len(samples) / sample_rate - BLOCK_S) / hop_s) + 1
     starts = [
@@ -76,7 +77,7 @@ def _hop_energies(samples: npt.NDArray[np.floating], sample_rate: float) -> npt.
     for first in range(0, energies.size, _HOPS_AT_ONCE):
         bounds = starts[first : first + _HOPS_AT_ONCE + 1]
         piece = _finite(samples[bounds[0] : bounds[-1]].T)
-        _weight(sections, piece, state)
+        weight(sections, piece, state)
         power = weights @ np.square(piece)
         for hop, (start, stop) in enumerate(pairwise(bounds), start=first):
             energies[hop] = power[start - bounds[0] : stop - bounds[0]].sum()
@@ -90,37 +91,6 @@ def _finite(samples: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     if not np.isfinite(piece).all():
         raise ValueError("the loudness of a signal with NaN or infinite samples is not defined")
     return piece
-
-
-def k_weighting(sample_rate: float) -> npt.NDArray[np.float64]:
-    """Filter by which the head and the ear weight sound, as second-order sections."""
-    shelf = pyloudnorm.IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, sample_rate, "high_shelf")
-    high_pass = pyloudnorm.IIRfilter(0.0, 0.5, 38.0, sample_rate, "high_pass")
-    return np.array([np.concatenate((stage.b, stage.a)) for stage in (shelf, high_pass)])
-
-
-@numba.njit(cache=True, nogil=True)
-def _weight(
-    sections: npt.NDArray[np.float64],
-    channels: npt.NDArray[np.float64],
-    state: npt.NDArray[np.float64],
-) -> None:
-    """Filter channels in place by two sections at a time, to the bit as ``sosfilt`` does."""
-    (b0, b1, b2, _, a1, a2), (d0, d1, d2, _, c1, c2) = sections
-    for channel in range(channels.shape[0]):
-        samples = channels[channel]
-        (u, v), (p, q) = state[channel]
-        for n in range(samples.size):
-            x = samples[n]
-            y = b0 * x + u
-            u = b1 * x - a1 * y + v
-            v = b2 * x - a2 * y
-            z = d0 * y + p
-            p = d1 * y - c1 * z + q
-            q = d2 * y - c2 * z
-            samples[n] = z
-        state[channel, 0, 0], state[channel, 0, 1] = u, v
-        state[channel, 1, 0], state[channel, 1, 1] = p, q
 
 
 def _gated_loudness(powers: npt.NDArray[np.float64]) -> float:

@@ -22,7 +22,7 @@ from clarity.evaluator.haaqi import (
     evaluate_listeners,
     haaqi_v1,
 )
-from clarity.evaluator.haaqi.engines import ENGINES
+from clarity.evaluator.haaqi.inputs import ENGINES
 from clarity.utils.audiogram import Audiogram, Listener
 from tests.evaluator.odd_cases import CASES, LEVEL1_DB, LEVELS_DB, SEED, make_signal
 from tests.evaluator.random_pairs import FREQUENCIES_HZ, PAIRS, make_pair

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from clarity.commands import haaqi
 from clarity.evaluator.haaqi import evaluate_haaqi
 from clarity.evaluator.haaqi.__main__ import main
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram
@@ -147,3 +148,17 @@ def test_bad_input_is_one_message(files: Path, arguments: list[str], message: st
     assert error.startswith("error: ")
     assert message in error
     assert warnings == [line for line in warnings if line.startswith("WARNING: empty.wav lasts")]
+
+
+@pytest.mark.parametrize("command", ["haaqi", "python -m clarity.evaluator.haaqi"])
+def test_help_shows_what_was_typed(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["haaqi", "--help"])
+    monkeypatch.setattr("clarity.commands.end_at_once_when_stopped", lambda: None)
+    with pytest.raises(SystemExit, match="0"):
+        haaqi() if command == "haaqi" else main()
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: {command} [-h]")
+    assert f"\n  {command} reference.wav processed.flac --audiogram N3\n" in printed
+    assert printed.count(" reference.wav processed") == printed.count(f"{command} reference.wav ")

@@ -7,8 +7,8 @@ onset starts at twice its steady-state rate.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ, TINY
 
@@ -71,6 +71,8 @@ def adapt(
     root = np.sqrt((m11 - m22) ** 2 + 4.0 * m12 * m21)
     slow, fast = 0.5 * (m11 + m22 + root), 0.5 * (m11 + m22 - root)
     numerator = [from_input_1, m12 * from_input_2 - m22 * from_input_1]
-    v1 = signal.lfilter(numerator, [1.0, -slow], signal.lfilter([1.0], [1.0, -fast], level))
+    v1 = scipy.signal.lfilter(
+        numerator, [1.0, -slow], scipy.signal.lfilter([1.0], [1.0, -fast], level)
+    )
     rate = np.maximum(OVERSHOOT * (level - v1), 0.0)
     return rate, motion * ((rate + TINY) / (level + TINY))

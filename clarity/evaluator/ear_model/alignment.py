@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 DISPERSION_SAMPLES = 48
 """Samples by which the processed signal is left late: 2 ms at 24 kHz (pyClarity)."""
@@ -33,10 +33,10 @@ def bulk_delay(reference: NDArray[np.float64], processed: NDArray[np.float64]) -
         Delay in samples; of equal maxima the last one.
     """
     n = reference.size
-    n_fft = fft.next_fast_len(2 * n - 1, real=True)
-    spectrum = np.conj(fft.rfft(reference - reference.mean(), n_fft))
-    spectrum *= fft.rfft(processed - processed.mean(), n_fft)
-    covariance = fft.irfft(spectrum, n_fft)
+    n_fft = scipy.fft.next_fast_len(2 * n - 1, real=True)
+    spectrum = np.conj(scipy.fft.rfft(reference - reference.mean(), n_fft))
+    spectrum *= scipy.fft.rfft(processed - processed.mean(), n_fft)
+    covariance = scipy.fft.irfft(spectrum, n_fft)
     falling = np.abs(np.concatenate((covariance[n - 1 :: -1], covariance[:-n:-1])))
     return n - 1 - int(np.argmax(falling))
 

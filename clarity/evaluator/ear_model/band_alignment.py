@@ -7,8 +7,8 @@ keep their means and their sign: the peak is that of the cross-correlation itsel
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from clarity.evaluator.ear_model.alignment import shifted
 
@@ -32,9 +32,9 @@ def band_lags(reference: NDArray[np.float64], processed: NDArray[np.float64]) ->
     """
     n = reference.shape[-1]
     longest = min(MAX_LAG, n)
-    n_fft = fft.next_fast_len(n + longest, real=True)
-    spectrum = np.conj(fft.rfft(reference, n_fft)) * fft.rfft(processed, n_fft)
-    correlation = fft.irfft(spectrum, n_fft)
+    n_fft = scipy.fft.next_fast_len(n + longest, real=True)
+    spectrum = np.conj(scipy.fft.rfft(reference, n_fft)) * scipy.fft.rfft(processed, n_fft)
+    correlation = scipy.fft.irfft(spectrum, n_fft)
     lags = np.arange(longest - 1, -longest - 1 if n > MAX_LAG else -longest, -1)
     lag: NDArray[np.int64] = lags[np.argmax(correlation[..., lags], axis=-1)]
     return lag

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.hearing_loss import UPPER_KNEE_DB, HearingLoss
@@ -72,7 +72,7 @@ def gain_curve(loss: HearingLoss) -> GainCurve:
 
 def gain_low_pass() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """First-order Butterworth low-pass of the gain at 800 Hz: numerator and denominator."""
-    return signal.butter(1, GAIN_LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
+    return scipy.signal.butter(1, GAIN_LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
 
 
 def compression_gain(
@@ -110,4 +110,4 @@ def smooth_gain(gain: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray, shape (n_bands, samples)
         Factors for envelope and motion.
     """
-    return signal.lfilter(*gain_low_pass(), gain)
+    return scipy.signal.lfilter(*gain_low_pass(), gain)

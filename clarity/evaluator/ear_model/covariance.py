@@ -6,10 +6,9 @@ Segments of 16 ms overlap by half; in each, the two signals are compared at lags
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import fft
-from scipy.signal.windows import hann
 
 from clarity.evaluator.ear_model.constants import TINY
 
@@ -29,7 +28,7 @@ def segment_windows(segment: int = SEGMENT) -> NDArray[np.float64]:
     The first and the last are half as long; their rows end in zeros.
     """
     hop = segment // 2
-    window = hann(segment, sym=True)
+    window = scipy.signal.windows.hann(segment, sym=True)
     windows = np.zeros((3, segment))
     windows[0, :hop] = window[hop:]
     windows[1] = window
@@ -101,8 +100,10 @@ def _covariance(
     mean_square_x, mean_square_y = (
         np.einsum("...n,...n->...", z, z) / window_correlation[0] for z in (x, y)
     )
-    n_fft = fft.next_fast_len(window.size + MAX_SEGMENT_LAG, real=True)
-    correlation = fft.irfft(np.conj(fft.rfft(x, n_fft)) * fft.rfft(y, n_fft), n_fft)
+    n_fft = scipy.fft.next_fast_len(window.size + MAX_SEGMENT_LAG, real=True)
+    correlation = scipy.fft.irfft(
+        np.conj(scipy.fft.rfft(x, n_fft)) * scipy.fft.rfft(y, n_fft), n_fft
+    )
     lags = np.arange(-MAX_SEGMENT_LAG, MAX_SEGMENT_LAG + 1)
     largest = np.max(np.abs(correlation[..., lags] / window_correlation[np.abs(lags)]), axis=-1)
     sounds = (mean_square_x > TINY) & (mean_square_y > TINY)

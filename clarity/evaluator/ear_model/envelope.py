@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal.windows import hann
 
 ENVELOPE_HOP = 96
 """Hop of the envelope smoothing, 4 ms."""
@@ -12,7 +12,7 @@ ENVELOPE_HOP = 96
 
 def smoothing_window() -> NDArray[np.float64]:
     """Hann window of two hops, shape (192,)."""
-    return hann(2 * ENVELOPE_HOP, sym=True)
+    return scipy.signal.windows.hann(2 * ENVELOPE_HOP, sym=True)
 
 
 def smooth_envelope(envelope: NDArray[np.float64]) -> NDArray[np.float64]:

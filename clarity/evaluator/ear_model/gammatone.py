@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
 
@@ -141,7 +141,7 @@ def gammatone(
     for band, theta in enumerate(phase_per_sample(filters.frequencies_hz)):
         cosine, sine = _carrier(theta, x.size)
         sections = low_pass_sections(filters.pole[band])
-        re, im = signal.sosfilt(sections, np.stack((cosine * x, sine * x)))
+        re, im = scipy.signal.sosfilt(sections, np.stack((cosine * x, sine * x)))
         envelope[band] = filters.gain[band] * np.sqrt(re * re + im * im)
         motion[band] = filters.gain[band] * (re * cosine + im * sine)
     return envelope, motion

@@ -6,8 +6,8 @@ Its inverse is roughly the threshold of hearing over frequency.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 
@@ -22,12 +22,12 @@ Coefficients = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def low_pass() -> Coefficients:
     """First-order Butterworth low-pass at 5 kHz: numerator and denominator."""
-    return signal.butter(1, LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
+    return scipy.signal.butter(1, LOW_PASS_HZ / (SAMPLE_RATE_HZ / 2))
 
 
 def high_pass() -> Coefficients:
     """Second-order Butterworth high-pass at 350 Hz: numerator and denominator."""
-    return signal.butter(2, HIGH_PASS_HZ / (SAMPLE_RATE_HZ / 2), "high")
+    return scipy.signal.butter(2, HIGH_PASS_HZ / (SAMPLE_RATE_HZ / 2), "high")
 
 
 def middle_ear(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -43,4 +43,4 @@ def middle_ear(x: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray, shape (samples,)
         Signal at the cochlea.
     """
-    return signal.lfilter(*high_pass(), signal.lfilter(*low_pass(), x))
+    return scipy.signal.lfilter(*high_pass(), scipy.signal.lfilter(*low_pass(), x))

@@ -16,8 +16,8 @@ import itertools
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from clarity.evaluator.ear_model.constants import N_BANDS, SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.envelope import ENVELOPE_HOP
@@ -61,9 +61,12 @@ def modulation_filters() -> NDArray[np.float64]:
     edges = np.array(_HIGH_MODULATION_EDGES_HZ) / nyquist_hz
     bands = list(itertools.pairwise(edges[:-1]))
     filters = [
-        signal.firwin(_N_MODULATION_TAPS, band, window="hann", pass_zero=False) for band in bands
+        scipy.signal.firwin(_N_MODULATION_TAPS, band, window="hann", pass_zero=False)
+        for band in bands
     ]
-    filters.append(signal.firwin(_N_MODULATION_TAPS, edges[-2], window="hann", pass_zero=False))
+    filters.append(
+        scipy.signal.firwin(_N_MODULATION_TAPS, edges[-2], window="hann", pass_zero=False)
+    )
     return np.stack(filters)
 
 

@@ -6,8 +6,8 @@ import math
 import reprlib
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import signal
 
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.levels import rms
@@ -45,7 +45,7 @@ def to_model_rate(x: NDArray[np.float64], sample_rate_hz: float) -> NDArray[np.f
     rate_khz = whole_khz(sample_rate_hz)
     if rate_khz == MODEL_RATE_KHZ:
         return x
-    y = signal.resample_poly(x, *resampling_ratio(rate_khz))
+    y = scipy.signal.resample_poly(x, *resampling_ratio(rate_khz))
     if rate_khz < MODEL_RATE_KHZ:
         level_in, level_out = rms(x), rms(y)
     else:
@@ -73,9 +73,9 @@ def resampling_ratio(rate_khz: int) -> tuple[int, int]:
 
 def level_low_pass(rate_khz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Chebyshev type II low-pass behind which levels are compared: numerator and denominator."""
-    return signal.cheby2(_LEVEL_ORDER, _LEVEL_RIPPLE_DB, _LEVEL_BAND_KHZ / rate_khz)
+    return scipy.signal.cheby2(_LEVEL_ORDER, _LEVEL_RIPPLE_DB, _LEVEL_BAND_KHZ / rate_khz)
 
 
 def _level(x: NDArray[np.float64], rate_khz: int) -> NDArray[np.float64]:
     """RMS behind a Chebyshev type II low-pass."""
-    return rms(signal.lfilter(*level_low_pass(rate_khz), x))
+    return rms(scipy.signal.lfilter(*level_low_pass(rate_khz), x))

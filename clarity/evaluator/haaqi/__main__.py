@@ -16,14 +16,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numba
 import numpy as np
 from tqdm import tqdm
 
 from clarity.evaluator.ear_model.quality import EQUALISATIONS, NALR_MISSING
-from clarity.evaluator.haaqi.engines import ENGINES
 from clarity.evaluator.haaqi.files import EARS, FileScorer
 from clarity.evaluator.haaqi.folders import match_files, score_folders
+from clarity.evaluator.haaqi.inputs import ENGINES
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram, Listener
 from clarity.utils.stopping import exit_code, raised_when_stopped
@@ -34,12 +33,12 @@ default a signal with an RMS of 1 plays at 65 dB SPL; --reference-level 65 plays
 itself at 65 dB SPL, as the challenge does.
 
 examples:
-  python -m clarity.evaluator.haaqi reference.wav processed.flac --audiogram N3
-  python -m clarity.evaluator.haaqi reference.wav processed.flac --audiogram S2 --reference-level 65
-  python -m clarity.evaluator.haaqi reference.wav processed.wav --listeners listeners.json \\
+  %(prog)s reference.wav processed.flac --audiogram N3
+  %(prog)s reference.wav processed.flac --audiogram S2 --reference-level 65
+  %(prog)s reference.wav processed.wav --listeners listeners.json \\
       --listener L0066 --ear left --json
-  python -m clarity.evaluator.haaqi references/ processed/ --audiogram N3 --output scores.csv
-  python -m clarity.evaluator.haaqi references/ processed/ --listeners listeners.json \\
+  %(prog)s references/ processed/ --audiogram N3 --output scores.csv
+  %(prog)s references/ processed/ --listeners listeners.json \\
       --output scores.json
 
 Two folders are scored pair by pair on all cores: files of the same name, whatever the suffix. With
@@ -48,10 +47,10 @@ The same command goes on where it was stopped, and scores changed files again.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the command line."""
+def parser(program: str) -> argparse.ArgumentParser:
+    """Arguments of the command line of a program that was called by this name."""
     result = argparse.ArgumentParser(
-        prog="python -m clarity.evaluator.haaqi",
+        prog=program,
         description="Score a music file against a reference with HAAQI (0 to 1).",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -107,20 +106,24 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, program: str = "python -m clarity.evaluator.haaqi"
+) -> int:
     """Score two files, or the files of two folders, and print the result.
 
     Parameters
     ----------
     arguments : sequence of str, optional
         Command line. Default: that of the process.
+    program : str
+        What was typed to call it, for the help.
 
     Returns
     -------
     int
         Exit code: 0, 1 when the input cannot be scored, 128 and the signal's number when stopped.
     """
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         with raised_when_stopped():
@@ -183,6 +186,8 @@ def _score_folders(options: argparse.Namespace) -> int:
     scorer = _scorer(options, n_threads=1)
     listeners = None if isinstance(scorer.hearing, Audiogram) else scorer.hearing
     pairs = match_files(options.reference, options.processed, listeners)
+    import numba  # noqa: PLC0415 - so that --help and complaints of the files do not wait for it
+
     rows, errors = score_folders(
         pairs,
         scorer,

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -28,8 +28,7 @@ from clarity.evaluator.engine.alignment import bulk_delay
 from clarity.evaluator.engine.comparison import CochlearComparison
 from clarity.evaluator.engine.middle_ear import middle_ear
 from clarity.evaluator.engine.noise import StreamStates, restore_state, scan_stream_states
-
-ENGINES: Final = ("compiled", "reference")
+from clarity.evaluator.haaqi.inputs import checked_engine
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,8 @@ def open_engine(
     Parameters
     ----------
     name : str
-        One of `ENGINES`. For an ear that HAAQI does not prescribe it is the reference in any case.
+        One of `inputs.ENGINES`. For an ear that HAAQI does not prescribe it is the reference in
+        any case.
     ear : EarSettings
         How it is to hear.
     stream : numpy.random.RandomState
@@ -160,9 +160,7 @@ def open_engine(
     ValueError
         When there is no engine of that name.
     """
-    if name not in ENGINES:
-        raise ValueError(f"engine must be {' or '.join(ENGINES)}, got {name!r}")
-    if name == "reference" or not ear.is_prescribed:
+    if checked_engine(name) == "reference" or not ear.is_prescribed:
         yield ReferenceEngine(ear, stream)
         return
     n_threads = n_threads or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]

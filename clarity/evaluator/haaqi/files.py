@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clarity.evaluator.haaqi.haaqi import evaluate_haaqi
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import Audiogram, Listener
 from clarity.utils.file_io import open_audio
@@ -108,6 +107,9 @@ class FileScorer:
                 "%s lasts %.2f s, %s %.2f s; only what both have is scored",
                 *(reference_file, durations_s[0], processed_file, durations_s[1]),
             )
+        # Imported here, so that --help and complaints of the files do not wait for numba.
+        from clarity.evaluator.haaqi.haaqi import evaluate_haaqi  # noqa: PLC0415
+
         stream = np.random.RandomState(self.seed)
         results = {}
         for ear, channel in self._channels(reference.shape[1]).items():

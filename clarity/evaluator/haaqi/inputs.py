@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,9 @@ from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.covariance import MAX_SEGMENT_LAG
 from clarity.evaluator.ear_model.quality import EQUALISATIONS
 from clarity.evaluator.ear_model.threshold_noise import RandomStream
+
+ENGINES: Final = ("compiled", "reference")
+"""The two ways to compute the ear, see `engines`."""
 
 
 def checked_signal(values: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -39,6 +42,13 @@ def checked_equalisation(equalisation: int) -> int:
             f"0 (a healthy ear hears the reference), got {equalisation!r}"
         )
     return equalisation
+
+
+def checked_engine(name: str) -> str:
+    """Return the name of an engine, or raise ValueError when there is no such one."""
+    if name not in ENGINES:
+        raise ValueError(f"engine must be {' or '.join(ENGINES)}, got {name!r}")
+    return name
 
 
 def checked_stream(random_state: Any) -> RandomStream:

@@ -8,11 +8,11 @@ bit, is left out: neither has a useful gradient.
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
-import scipy.signal
+import scipy
 import torch
 
 from clarity.utils import loudness
+from clarity.utils.k_weighting import k_weighting
 
 _TAIL_S = 1.0
 """Silence behind a signal in which the slowest K-weighting filter has died away to 1e-12."""
@@ -53,9 +53,7 @@ def _k_weighted(signal: torch.Tensor, sample_rate: int) -> torch.Tensor:
     """Filter by the K-weighting, in the frequency domain."""
     n = signal.shape[-1]
     n_fft = scipy.fft.next_fast_len(n + round(_TAIL_S * sample_rate), real=True)
-    _, response = scipy.signal.sosfreqz(
-        loudness.k_weighting(sample_rate), np.fft.rfftfreq(n_fft), fs=1.0
-    )
+    _, response = scipy.signal.sosfreqz(k_weighting(sample_rate), np.fft.rfftfreq(n_fft), fs=1.0)
     spectrum = torch.fft.rfft(signal.double(), n_fft)
     spectrum = spectrum * torch.from_numpy(response).to(signal.device)
     return torch.fft.irfft(spectrum, n_fft)[..., :n]

@@ -7,35 +7,19 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
-import logging
 from functools import partial
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
-from recipes.cad_icassp_2024.metric import METRIC
-from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots
-from recipes.cad_icassp_2024.reporting.page import Page, write_page
-from recipes.cad_icassp_2024.reporting.parts import parts_plots
-from recipes.cad_icassp_2024.reporting.players import find_extremes, write_players
-from recipes.cad_icassp_2024.reporting.plots import report_plots
-from recipes.cad_icassp_2024.reporting.results import load_results
-from recipes.cad_icassp_2024.reporting.statistics import (
-    differences_to_best,
-    summarise,
-    terminal_table,
-)
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.job import job
-
-log = logging.getLogger(__name__)
 
 
 def report(config: DictConfig | Config) -> None:
@@ -55,25 +39,17 @@ def report(config: DictConfig | Config) -> None:
     """
     settings = as_config(config)
     dataset = Dataset.load(DataPaths.from_config(settings.path))
-    results = load_results(dataset, report_folders(settings))
-    path = report_file(settings)
-    files = path.with_name(f"{path.stem}_files")
+    reference = partial(reference_for_listener, settings, dataset)
+    # Imported here, so that --help and complaints wait for neither pandas nor matplotlib.
+    from recipes.cad_icassp_2024.reporting.report import write_report  # noqa: PLC0415
 
-    summaries = summarise(results.scores)
-    extremes = [find_extremes(results, name) for name in results.separators]
-    examples = [example for both in extremes for example in both.examples]
-    audiograms = audiogram_plots(example.pair.listener for example in examples)
-    plots = [*report_plots(results), *parts_plots(results)]
-    for plot in tqdm([*plots, *audiograms.values()], desc="plots", unit="plot", disable=None):
-        plot.write_png(files)
-    players = {}
-    if settings.report.audio:
-        reference = partial(reference_for_listener, settings, dataset)
-        players = write_players(results, examples, files / "audio", settings.sample_rate, reference)
-    differences = differences_to_best(results.scores, summaries)
-    page = Page(results, summaries, differences, plots, extremes, audiograms, players)
-    write_page(page, path)
-    log.info("Mean %s\n%s\nThe report: %s", METRIC, terminal_table(summaries), path.resolve())
+    write_report(
+        dataset,
+        report_folders(settings),
+        report_file(settings),
+        settings.sample_rate,
+        reference if settings.report.audio else None,
+    )
 
 
 def report_folders(config: Config) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
+import scipy
 
 from clarity.utils.loudness import SILENCE_LUFS, integrated_loudness
 from recipes.cad_icassp_2024.data.audio_files import read_stereo

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
+import scipy
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
@@ -71,12 +70,14 @@ def command_line(
     def decorate(main: Callable[[], None]) -> Callable[[], None]:
         @functools.wraps(main)
         def run() -> None:
+            if {"--help", "-h"} & set(sys.argv[1:]):
+                text = help_text(name, summary, examples, config_name, schema)
+                _run_until_stopped(lambda: print(text, flush=True))  # noqa: T201
+                return
             sys.argv[1:] = translate_overrides(sys.argv[1:])
             for problem in command_line_problems(sys.argv[1:]):
                 sys.exit(problem)
             say_when_a_job_is_ended(sys.argv[1:])
-            if {"--help", "-h"} & set(sys.argv):
-                register_help(name, summary, examples, config_name, schema)
             _run_until_stopped(main)
 
         return run
@@ -173,10 +174,10 @@ def _unknown_separators(arguments: Sequence[str], folders: Sequence[Path]) -> It
                 continue  # Hydra says it itself
 
 
-def register_help(
+def help_text(
     name: str, summary: str, examples: Sequence[str], config_name: str, schema: type
-) -> None:
-    """Tell Hydra what ``--help`` prints for a script."""
+) -> str:
+    """Return what ``--help`` prints for a script; Hydra's own way there takes a second."""
     rows = list(describe(schema, defaults=compose_config(config_name)))
     width = max(len(row.key) for row in rows)
     keys = "\n".join(f"  {row.key:<{width}}  {row.text} [{row.default}]" for row in rows)
@@ -191,13 +192,7 @@ def register_help(
         f"Keys, what they do and [their defaults]; give them as key=value\n{keys}\n\n"
         f"{groups if schema is Config else ''}--hydra-help tells of Hydra's own flags.\n"
     )
-    # Neither OmegaConf nor Hydra's template is to see an interpolation in the text.
-    _store_help(re.sub(r"\$\{([^}]*)\}", r"<\1>", text).replace("$", "$$"), name)
-
-
-def _store_help(template: str, app_name: str = "recipe") -> None:
-    node = {"app_name": app_name, "header": "", "footer": "", "template": template}
-    ConfigStore.instance().store(group="hydra/help", name="recipe", node=node)
+    return re.sub(r"\$\{([^}]*)\}", r"<\1>", text)
 
 
 def compose_config(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -214,6 +209,3 @@ def compose_config(config_name: str, overrides: Sequence[str] = ()) -> DictConfi
         return compose(config_name, list(overrides))
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose(config_name, list(overrides))
-
-
-_store_help("")

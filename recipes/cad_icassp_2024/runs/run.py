@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import numba
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.dataset import Dataset
@@ -27,6 +26,12 @@ from recipes.cad_icassp_2024.runs.settings import Settings, metadata_settings
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+
+def _n_threads() -> int:
+    import numba  # noqa: PLC0415 - so that complaints of the data do not wait for it
+
+    return numba.get_num_threads()
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Run:
     experiment: Experiment
     failures: Failures
     records: Records
-    n_cores: int = field(default_factory=numba.get_num_threads)
+    n_cores: int = field(default_factory=_n_threads)
     cancel: CancelToken = field(default_factory=CancelToken)
 
     def check_settings(self, settings: Settings, stale: Iterable[Path]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -18,7 +17,7 @@ SEED = 20240414
 """Seed of every interval, so that a report can be made again to the last digit."""
 
 MIN_SONGS = 10
-"""With fewer songs than this, pairs are drawn instead of songs: see `resampling_units`."""
+"""With fewer songs than this, pairs are drawn instead of songs: see `mean_interval`."""
 
 CEILING = "oracle"
 """The separator that is given the true stems: what others are measured against, not a rival."""
@@ -51,18 +50,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """The scores of one separator in a line.
-
-    Attributes
-    ----------
-    separator : str
-    n_pairs, n_songs : int
-    mean : float
-    interval : Interval
-        Of the mean.
-    median, left, right : float
-        Median of the pairs' scores; mean of the left and of the right ears' scores.
-    """
+    """The scores of one separator in a line; `left` and `right` are means of ears."""
 
     separator: str
     n_pairs: int
@@ -76,20 +64,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How much higher one separator scores than another on the pairs that both have.
+    """How much higher the first separator scores than the second on the pairs that both have.
 
-    Attributes
-    ----------
-    first, second : str
-        Separators.
-    n_pairs : int
-        Scene-listener pairs that both have scored.
-    mean : float
-        Mean of first minus second.
-    interval : Interval
-        Of the mean.
-    share_higher : float
-        Share of the pairs in which the first scores higher, 0 to 1.
+    `share_higher` is the share of these pairs in which it scores higher, 0 to 1.
     """
 
     first: str
@@ -105,29 +82,17 @@ class PairedDifference:
         return self.interval.low > 0 or self.interval.high < 0
 
 
-def resampling_units(songs: pd.Series) -> npt.NDArray[np.int64]:
-    """Return the number of the unit to which each score belongs, from 0: its song, or itself.
-
-    The pairs of a song share its music, so their scores are alike; drawing them one by one makes
-    intervals too narrow. Fewer than `MIN_SONGS` songs cannot stand for others, though: then the
-    interval is about other pairs of the same songs.
-
-    Parameters
-    ----------
-    songs : Series, shape (n,)
-        The song of each score.
-    """
-    numbers, names = pd.factorize(songs)
-    return numbers if len(names) >= MIN_SONGS else np.arange(len(songs))
-
-
 def mean_interval(scores: pd.Series, songs: pd.Series, n_resamples: int = N_RESAMPLES) -> Interval:
     """Return the percentile bootstrap interval of a mean score, with `SEED`.
+
+    The pairs of a song share its music, so their scores are alike, and drawing them one by one
+    makes intervals too narrow: songs are drawn. Fewer than `MIN_SONGS` songs cannot stand for
+    others, though: then pairs are drawn, and the interval is about other pairs of the same songs.
 
     Parameters
     ----------
     scores, songs : Series, shape (n,)
-        The scores, and the song of each; `resampling_units` are drawn.
+        The scores, and the song of each.
     n_resamples : int
         How many samples to draw.
 
@@ -139,7 +104,9 @@ def mean_interval(scores: pd.Series, songs: pd.Series, n_resamples: int = N_RESA
     """
     if len(scores) < 2:
         return Interval(math.nan, math.nan)
-    units = resampling_units(songs)
+    units, names = pd.factorize(songs)
+    if len(names) < MIN_SONGS:
+        units = np.arange(len(songs))
     values = scores.to_numpy(dtype=np.float64)
     # Sums of the distances from the mean: equal scores then give it back without rounding.
     sums = np.bincount(units, weights=values - values.mean())
@@ -159,23 +126,17 @@ def mean_interval(scores: pd.Series, songs: pd.Series, n_resamples: int = N_RESA
 
 
 def summarise(scores: pd.DataFrame) -> list[Summary]:
-    """Summarise the scores of each separator, the highest mean first.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        As `reporting.results.Results.scores`.
-    """
+    """Summarise the scores of each separator, the highest mean first."""
     summaries = [
         Summary(
             separator=str(name),
             n_pairs=len(rows),
-            n_songs=int(rows["song"].nunique()),
-            mean=float(rows["score"].mean()),
+            n_songs=rows["song"].nunique(),
+            mean=rows["score"].mean(),
             interval=mean_interval(rows["score"], rows["song"]),
-            median=float(rows["score"].median()),
-            left=float(rows["left_score"].mean()),
-            right=float(rows["right_score"].mean()),
+            median=rows["score"].median(),
+            left=rows["left_score"].mean(),
+            right=rows["right_score"].mean(),
         )
         for name, rows in scores.groupby("separator", sort=False)
     ]
@@ -191,20 +152,10 @@ def rivals(summaries: Sequence[Summary]) -> list[Summary]:
 def differences_to_best(
     scores: pd.DataFrame, summaries: Sequence[Summary]
 ) -> list[PairedDifference]:
-    """Compare the best of the `rivals` with every other separator, on the pairs that both have.
+    """Compare the best of the `rivals` with every other separator, in the order of `summaries`.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        As `reporting.results.Results.scores`.
-    summaries : sequence of Summary
-        As `summarise` returns them.
-
-    Returns
-    -------
-    list of PairedDifference
-        Each with the separator that is higher on their common pairs as the first; in the order of
-        the means. Separators without a pair in common with the best are left out.
+    The first of a `PairedDifference` is the separator that is higher on their common pairs.
+    Separators without a pair in common with the best are left out.
     """
     table = scores.pivot(index=["song", "scene", "listener"], columns="separator", values="score")
     best = rivals(summaries)[0].separator
@@ -213,17 +164,14 @@ def differences_to_best(
         values = (table[best] - table[other]).dropna()
         if other == best or values.empty:
             continue
-        is_higher = values.mean() >= 0
-        values = values if is_higher else -values
+        first, second = best, other
+        if values.mean() < 0:
+            values, first, second = -values, other, best
         songs = values.index.get_level_values("song").to_series()
+        interval = mean_interval(values, songs)
+        share_higher = (values > 0).mean()
         differences.append(
-            PairedDifference(
-                *((best, other) if is_higher else (other, best)),
-                n_pairs=len(values),
-                mean=float(values.mean()),
-                interval=mean_interval(values, songs),
-                share_higher=float((values > 0).mean()),
-            )
+            PairedDifference(first, second, len(values), values.mean(), interval, share_higher)
         )
     return differences
 

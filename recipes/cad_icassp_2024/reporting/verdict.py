@@ -16,54 +16,45 @@ from recipes.cad_icassp_2024.reporting.statistics import (
 
 
 def verdict(summaries: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
-    """Return the answer in one to four sentences, the first of which is the headline.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        The highest mean first.
-    differences : sequence of PairedDifference
-        Those to the best.
-    """
+    """Return the answer in one to four sentences, the first of which is the headline."""
     competing = rivals(summaries)
-    best = competing[0].separator
-    sentences = _alone(competing[0]) if len(competing) == 1 else _ranked(competing, differences)
+    best = competing[0]
+    to_best = {name: found for found in differences for name in (found.first, found.second)}
+    if len(competing) == 1:
+        sentences = [
+            f"{best.separator} scores {best.mean:.3f} on average.",
+            f"That is the mean of {_pairs(best.n_pairs)}, {CONFIDENCE_LABEL} "
+            f"interval {best.interval.text()}.",
+        ]
+    else:
+        second = competing[1].separator
+        sentences = _ranking(best, second, to_best.get(second))
     others = {summary.separator for summary in summaries if summary not in competing}
-    for mark, compared in ((CEILING, _to_ceiling), (BASELINE, _to_baseline)):
-        if mark in others:
-            found = _between(mark, best, differences)
-            apart = f"The {mark} has no pair in common with {best}."
-            sentences.append(apart if found is None else compared(best, found))
-    return sentences
-
-
-def _alone(summary: Summary) -> list[str]:
-    return [
-        f"{summary.separator} scores {summary.mean:.3f} on average.",
-        f"That is the mean of {summary.n_pairs:,} {_pairs(summary.n_pairs)}, {CONFIDENCE_LABEL} "
-        f"interval {summary.interval.text()}.",
+    return sentences + [
+        _to_mark(mark, best.separator, to_best.get(mark))
+        for mark in (CEILING, BASELINE)
+        if mark in others
     ]
 
 
-def _ranked(competing: Sequence[Summary], differences: Sequence[PairedDifference]) -> list[str]:
-    one, other = competing[0].separator, competing[1].separator
-    found = _between(one, other, differences)
+def _ranking(best: Summary, second: str, found: PairedDifference | None) -> list[str]:
+    """Compare the two separators with the highest means."""
+    one = best.separator
     if found is None:
         return [
-            f"{one} has the highest mean, {competing[0].mean:.3f}, but shares no pair with "
-            f"{other}.",
+            f"{one} has the highest mean, {best.mean:.3f}, but shares no pair with {second}.",
             "Separators can be compared only on the same scenes and listeners.",
         ]
     lead = f"{found.mean:.3f} above {found.second}"
-    sureness = (
-        f"on {found.n_pairs:,} common {_pairs(found.n_pairs)}, {CONFIDENCE_LABEL} interval "
-        f"{found.interval.text()}"
-    )
     if not found.interval.is_known:
         return [
             "One common pair cannot tell which separator is best.",
             f"On it, {found.first} is {lead}.",
         ]
+    sureness = (
+        f"on {_pairs(found.n_pairs, 'common ')}, {CONFIDENCE_LABEL} interval "
+        f"{found.interval.text()}"
+    )
     if not found.is_clear:
         return [
             "No separator is clearly best.",
@@ -78,40 +69,33 @@ def _ranked(competing: Sequence[Summary], differences: Sequence[PairedDifference
     return [f"{one} is best, {lead}.", f"The difference is measured {sureness}. {higher}"]
 
 
-def _to_ceiling(best: str, found: PairedDifference) -> str:
-    span = found.interval.text()
-    if found.first != CEILING:
-        return f"{best} is {found.mean:.3f} ({span}) above the {CEILING}, the supposed ceiling."
-    return (
-        f"The {CEILING}, which is given the true stems and marks the ceiling, "
-        f"is {found.mean:.3f} ({span}) above {best}."
-    )
-
-
-def _to_baseline(best: str, found: PairedDifference) -> str:
+def _to_mark(mark: str, best: str, found: PairedDifference | None) -> str:
+    """Compare the best separator with the ceiling or with the line to beat."""
+    if found is None:
+        return f"The {mark} has no pair in common with {best}."
     amount = f"{found.mean:.3f} ({found.interval.text()})"
+    if mark == CEILING and found.first == CEILING:
+        role = "which is given the true stems and marks the ceiling"
+        return f"The {CEILING}, {role}, is {amount} above {best}."
+    if mark == CEILING:
+        return f"{best} is {amount} above the {CEILING}, the supposed ceiling."
     if found.first == BASELINE:
         return f"No separation at all ({BASELINE}), the line to beat, is {amount} above {best}."
     return f"{best} is {amount} above no separation at all ({BASELINE}), the line to beat."
 
 
-def _between(
-    one: str, other: str, differences: Sequence[PairedDifference]
-) -> PairedDifference | None:
-    wanted = {one, other}
-    return next((d for d in differences if {d.first, d.second} == wanted), None)
-
-
 def share_text(share: float) -> str:
     """Return a share from 0 to 1 as a percentage; all and none are said of all and none only."""
     percent = 100 * share
-    if 0 < percent < 1 or 99 < percent < 100:
-        return f"{'under 1' if percent < 1 else 'over 99'}\N{NO-BREAK SPACE}%"
+    if 0 < percent < 1:
+        return "under 1\N{NO-BREAK SPACE}%"
+    if 99 < percent < 100:
+        return "over 99\N{NO-BREAK SPACE}%"
     return f"{percent:.0f}\N{NO-BREAK SPACE}%"
 
 
-def _pairs(count: int) -> str:
-    return "pair" if count == 1 else "pairs"
+def _pairs(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}{'pair' if count == 1 else 'pairs'}"
 
 
 def method(summaries: Sequence[Summary]) -> str:

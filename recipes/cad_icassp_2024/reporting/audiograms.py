@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-from typing import cast
+from functools import cache, partial
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clarity.utils.audiogram import SEVERITY_LIMITS_DB, Audiogram, Listener
@@ -34,35 +31,29 @@ def pure_tone_average(audiogram: Audiogram) -> float:
     return float(audiogram.resample(PURE_TONE_FREQUENCIES_HZ).levels.mean())
 
 
-def audiogram_plots(listeners: Iterable[Listener]) -> dict[str, Plot]:
-    """Audiograms of both ears of each listener, left a cross and right a circle (ISO 8253-1)."""
-    axes: dict[Style, Axes] = {}
-    return {listener.id: _audiogram_plot(listener, axes) for listener in listeners}
-
-
-def _audiogram_plot(listener: Listener, axes: dict[Style, Axes]) -> Plot:
+def audiogram_plot(listener: Listener) -> Plot:
+    """Audiograms of both ears of a listener, left a cross and right a circle (ISO 8253-1)."""
     title = f"Audiogram of {listener.id}"
     left, right = map(pure_tone_average, (listener.audiogram_left, listener.audiogram_right))
     averages = f"Pure-tone average: left ear {left:.0f} dB HL, right ear {right:.0f} dB HL."
-    alternative = f"{title}. {averages}"
-    draw = partial(_draw_audiogram, listener, axes)
-    return Plot(f"audiogram_{listener.id}", title, averages, alternative, draw)
+    draw = partial(_draw_audiogram, listener)
+    return Plot(f"audiogram_{listener.id}", title, averages, f"{title}. {averages}", draw)
 
 
-def _draw_audiogram(listener: Listener, axes: dict[Style, Axes], style: Style) -> Figure:
+def _draw_audiogram(listener: Listener, style: Style) -> Figure:
     """Put a listener's levels into the axes of a style: laying them out anew takes far longer."""
-    if style not in axes:
-        axes[style] = _empty_axes(style)
-    ax = axes[style]
+    figure = _empty_audiogram(style)
+    (ax,) = figure.axes
     audiograms = (listener.audiogram_left, listener.audiogram_right)
     for line, audiogram in zip(ax.get_lines(), audiograms, strict=True):
         line.set_data(audiogram.frequencies, audiogram.levels)
     loudest = max(float(audiogram.levels.max()) for audiogram in audiograms)
     ax.set_ylim(max(105.0, loudest + 5), -12)
-    return cast("Figure", ax.figure)
+    return figure
 
 
-def _empty_axes(style: Style) -> Axes:
+@cache
+def _empty_audiogram(style: Style) -> Figure:
     figure = Figure(figsize=AUDIOGRAM_SIZE, layout="constrained")
     ax = figure.subplots()
     for index, (mark, label) in enumerate((("x", "left"), ("o", "right"))):
@@ -78,4 +69,4 @@ def _empty_axes(style: Style) -> Axes:
     figure.set_dpi(DPI)  # text takes whole pixels
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
-    return ax
+    return figure

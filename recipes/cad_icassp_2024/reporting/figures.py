@@ -48,49 +48,24 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Style:
-    """The colours of a figure.
-
-    Attributes
-    ----------
-    ink, muted, grid, ground : str
-        Text and lines; labels of less weight; the grid; what it is all drawn on.
-    series : tuple of str
-        Colours of the separators, in order; distinguishable to the colour-blind.
-    dots : tuple of str
-        The same for points that are drawn as a bitmap.
-    """
+    """The colours of a figure; `series` are those of the separators, in order."""
 
     ink: str
     muted: str
     grid: str
     ground: str
     series: tuple[str, ...]
-    dots: tuple[str, ...]
+    dots: tuple[str, ...]  # the series as points of a bitmap
 
     def colour(self, index: int) -> str:
         """Return the colour of a separator."""
         return self.series[index % len(self.series)]
 
-    def settings(self) -> dict[str, str]:
-        """Return Matplotlib's settings that give labels, axes and grid these colours."""
-        return {
-            **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "legend.labelcolor"), self.ink),
-            **dict.fromkeys(("xtick.color", "ytick.color"), self.muted),
-            **dict.fromkeys(("axes.edgecolor", "grid.color"), self.grid),
-        }
-
 
 # After M. Okabe and K. Ito, "Color Universal Design", 2008, with the light ones darkened for white
 # paper. The page has its own shades for light and dark: see report.css.
 _SERIES = ("#0072b2", "#c8501e", "#00805e", "#a8487f", "#9a7400", "#3d84a8")
-PAPER = Style(
-    ink="#1c2126",
-    muted="#5a636d",
-    grid="#e3e6ea",
-    ground="#ffffff",
-    series=_SERIES,
-    dots=_SERIES,
-)
+PAPER = Style("#1c2126", "#5a636d", "#e3e6ea", "#ffffff", series=_SERIES, dots=_SERIES)
 
 # Stand-ins that `Plot.svg` turns into the page's CSS variables; no figure has these otherwise.
 _VARIABLES = {
@@ -101,10 +76,7 @@ _VARIABLES = {
     **{f"#0102a{index}": f"--series-{index + 1}" for index in range(len(_SERIES))},
 }
 SCREEN = Style(
-    ink="#010203",
-    muted="#010204",
-    grid="#010205",
-    ground="#010206",
+    *("#010203", "#010204", "#010205", "#010206"),
     series=tuple(colour for colour in _VARIABLES if colour.startswith("#0102a")),
     # A bitmap cannot follow the page: middling shades that show on white and on black.
     dots=("#2f8fce", "#dd6b37", "#1f9e7a", "#c26a9d", "#b08a1e", "#5b9dc0"),
@@ -154,10 +126,10 @@ class Plot:
             figure.savefig(temporary, dpi=DPI, facecolor=PAPER.ground, metadata={"Software": None})
 
     def svg(self) -> Markup:
-        """Return the figure as an SVG element to stand in the page.
+        """Return the figure as an SVG element in the page's colours and font.
 
-        Its colours follow the page, and its ids begin with its name, so that several of them get
-        along in one page. The same figure gives the same text.
+        Its ids begin with its name, so that several of them get along in one page. The same figure
+        gives the same text.
         """
         buffer = io.StringIO()
         with _drawing(SCREEN, self.name):
@@ -168,41 +140,36 @@ class Plot:
                 transparent=True,
                 metadata={"Date": None, "Creator": None},
             )
-        text = _with_own_ids(_with_page_style(buffer.getvalue()), self.name)
-        view_box = re.search(r'viewBox="([^"]*)"', text)
-        assert view_box is not None
-        opening = (
+        opening, _, text = buffer.getvalue().partition("<svg")[2].partition(">")
+        for colour, variable in _VARIABLES.items():
+            text = text.replace(colour, f"var({variable})")
+        text = text.replace(f"'{FONT}'", "inherit")
+        # Matplotlib's style sheet would hold for the whole page.
+        unwanted = r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->"
+        text = re.sub(unwanted, "", text, flags=re.DOTALL)
+        prefix = anchor(self.name)
+        text = re.sub(r'\bid="', f'id="{prefix}-', text)
+        text = re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}-", text)
+        (view_box,) = re.findall(r'viewBox="[^"]*"', opening)
+        return Markup(
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="{view_box[1]}" role="img" aria-label="{escape(self.alternative)}">'
+            f'{view_box} role="img" aria-label="{escape(self.alternative)}">{text}'
         )
-        return Markup(opening + text.partition(">")[2])
 
 
 @contextmanager
 def _drawing(style: Style, salt: str | None = None) -> Iterator[None]:
     """Draw in a style; what the font lacks is a box in the PNG, not a warning."""
-    settings: Any = {**_SETTINGS, **style.settings(), "svg.hashsalt": salt}
+    settings: Any = {
+        **_SETTINGS,
+        **dict.fromkeys(("axes.labelcolor", "axes.titlecolor", "legend.labelcolor"), style.ink),
+        **dict.fromkeys(("xtick.color", "ytick.color"), style.muted),
+        **dict.fromkeys(("axes.edgecolor", "grid.color"), style.grid),
+        "svg.hashsalt": salt,
+    }
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from")
         yield
-
-
-def _with_page_style(text: str) -> str:
-    """Return the SVG element alone, in the page's colours and font."""
-    text = text[text.index("<svg") :]
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    text = text.replace(f"'{FONT}'", "inherit")
-    # Matplotlib's style sheet would hold for the whole page.
-    unwanted = r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->"
-    return re.sub(unwanted, "", text, flags=re.DOTALL)
-
-
-def _with_own_ids(text: str, name: str) -> str:
-    """Return SVG whose ids, and references to them, begin with a name."""
-    prefix = anchor(name)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    return re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}-", text)
 
 
 def anchor(name: str) -> str:
@@ -210,19 +177,17 @@ def anchor(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", lambda match: f".{ord(match[0]):x}.", name)
 
 
-def figure_with_legend(
-    height: float, separators: Sequence[str], n_rows: int = 1, n_columns: int = 1
-) -> Any:
-    """Return a figure and an array of its axes, which are of scores and have them in common.
+def figure_with_legend(height: float, separators: Sequence[str], n_rows: int = 1) -> Figure:
+    """Return a figure with `n_rows` by `n_rows` axes, which are of scores and have them in common.
 
     It is higher than `height`, in inches, where its legend has more than two rows.
     """
     n_legend_rows = math.ceil(len(separators) / _n_legend_columns(separators))
     height += LEGEND_ROW * max(0, n_legend_rows - 2)
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
-    axes[0, 0].set_ylim(*SCORE_LIMITS)
-    return figure, axes
+    figure.subplots(n_rows, n_rows, sharex=True, sharey=True)
+    figure.axes[0].set_ylim(*SCORE_LIMITS)
+    return figure
 
 
 def draw_legend(figure: Figure) -> None:

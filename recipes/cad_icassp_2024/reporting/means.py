@@ -7,9 +7,9 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recipes.cad_icassp_2024.metric import METRIC
 from recipes.cad_icassp_2024.reporting.figures import (
     Style,
     draw_legend,
@@ -29,19 +29,10 @@ N_SPACED = 6
 
 @dataclass(frozen=True)
 class MeanLine:
-    """The means of one separator.
-
-    Attributes
-    ----------
-    separator : str
-    index : int
-        Its place among all separators, which gives its colour and mark.
-    x, mean, low, high : ndarray, shape (n_groups,)
-        Where each mean is drawn, the mean, and the ends of its interval.
-    """
+    """Where the means of a separator's groups are drawn, the means, the ends of their intervals."""
 
     separator: str
-    index: int
+    index: int  # among all separators: gives its colour and mark
     x: np.ndarray
     mean: np.ndarray
     low: np.ndarray
@@ -57,35 +48,31 @@ def mean_lines(
     value: str = "score",
     bin_width: float | None = None,
 ) -> list[MeanLine]:
-    """Return the means of groups of rows for each separator.
+    """Return the means of the rows of equal `x` for each separator that has rows.
 
     Parameters
     ----------
     rows : DataFrame
         With ``separator``, ``song`` and the columns `x` and `value`.
     separators : sequence of str
-        In their order; those without rows are left out.
-    x : str
-        Column of the position; rows of equal position are a group.
+        All of them, in their order.
+    x, value : str
+        Column of the position, column of what is averaged.
     spacing : float
         Distance between separators, in units of `x`.
-    value : str
-        Column of what is averaged.
     bin_width : float, optional
         Rows of one bin are a group instead, drawn at their mean position.
     """
-    kept = rows[rows[value].notna() & rows[x].notna()]
+    kept = rows.dropna(subset=[x, value])
     kept = kept.assign(group=kept[x] if bin_width is None else np.floor(kept[x] / bin_width))
-    lines = []
     shown = [name for name in separators if (kept["separator"] == name).any()]
+    lines = []
     for place, name in enumerate(shown):
-        groups = [group for _, group in kept[kept["separator"] == name].groupby("group")]
-        beside = offset(place, len(shown), spacing)
-        intervals = [mean_interval(group[value], group["song"], N_RESAMPLES) for group in groups]
-        points = [
-            (group[x].mean() + beside, group[value].mean(), *astuple(interval))
-            for group, interval in zip(groups, intervals, strict=True)
-        ]
+        points = []
+        for _, group in kept[kept["separator"] == name].groupby("group"):
+            interval = mean_interval(group[value], group["song"], N_RESAMPLES)
+            x_drawn = group[x].mean() + offset(place, len(shown), spacing)
+            points.append((x_drawn, group[value].mean(), *astuple(interval)))
         lines.append(MeanLine(name, separators.index(name), *np.transpose(points)))
     return lines
 
@@ -95,35 +82,44 @@ def offset(index: int, n_separators: int, spacing: float) -> float:
     return (index - (n_separators - 1) / 2) * spacing * min(1.0, N_SPACED / n_separators)
 
 
-def draw_mean_lines(ax: Axes, lines: Sequence[MeanLine], style: Style) -> None:
-    """Draw means as marks that are joined by lines, and their intervals as whiskers."""
-    for line in lines:
-        colour = style.colour(line.index)
-        ax.vlines(line.x, line.low, line.high, color=colour, linewidth=1.6)
-        ax.plot(
-            line.x,
-            line.mean,
-            color=colour,
-            linewidth=1.2,
-            marker=marker(line.index),
-            markersize=5.5,
-            markeredgecolor=style.ground,
-            markeredgewidth=0.6,
-            label=line.separator,
-        )
-
-
-def draw_panels(
-    panels: Mapping[str, Sequence[MeanLine]], style: Style, x_label: str, y_label: str
+def draw_means(
+    panels: Mapping[str, Sequence[MeanLine]],
+    style: Style,
+    *,
+    x_label: str,
+    x_limits: tuple[float, float] | None = None,
+    classes: Sequence[str] = (),
+    y_label: str = METRIC,
 ) -> Figure:
-    """Draw four sets of means in panels of their own, named after them."""
+    """Draw one set of means, or four in panels of their own, named after them.
+
+    Where the groups are `classes`, these are the labels of the x axis instead of numbers.
+    """
     names = [line.separator for line in next(iter(panels.values()))]
-    figure, axes = figure_with_legend(4.2, names, 2, 2)
-    for ax, (title, lines) in zip(axes.flat, panels.items(), strict=True):
-        draw_mean_lines(ax, lines, style)
+    n_rows, height = (1, 3.1) if len(panels) == 1 else (2, 4.2)
+    figure = figure_with_legend(height, names, n_rows)
+    for ax, (title, lines) in zip(figure.axes, panels.items(), strict=True):
+        for line in lines:
+            colour = style.colour(line.index)
+            ax.vlines(line.x, line.low, line.high, color=colour, linewidth=1.6)
+            ax.plot(
+                line.x,
+                line.mean,
+                color=colour,
+                linewidth=1.2,
+                marker=marker(line.index),
+                markersize=5.5,
+                markeredgecolor=style.ground,
+                markeredgewidth=0.6,
+                label=line.separator,
+            )
         ax.set_title(title, loc="left")
         ax.set(xlabel=x_label, ylabel=y_label)
         ax.label_outer()
+    if classes:
+        ax.set_xticks(range(len(classes)), classes)
+        x_limits = (-0.5, len(classes) - 0.5)
+    ax.set_xlim(x_limits)
     draw_legend(figure)
     return figure
 

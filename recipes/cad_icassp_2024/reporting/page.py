@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pandas.api.types import is_numeric_dtype
 
 from clarity import __version__
 from clarity.separation.base import VDBO
@@ -23,7 +24,7 @@ from recipes.cad_icassp_2024.reporting.audiograms import (
 )
 from recipes.cad_icassp_2024.reporting.figures import Plot, anchor, page_mark
 from recipes.cad_icassp_2024.reporting.players import Extremes, Players
-from recipes.cad_icassp_2024.reporting.results import Results
+from recipes.cad_icassp_2024.reporting.results import EARS, Results
 from recipes.cad_icassp_2024.reporting.statistics import PairedDifference, Summary
 from recipes.cad_icassp_2024.reporting.verdict import method, share_text, verdict
 
@@ -46,14 +47,7 @@ class Page:
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Write the page, whole or not at all.
-
-    Parameters
-    ----------
-    page : Page
-    path : Path
-        The HTML file; players are linked to relative to its folder.
-    """
+    """Write the page, whole or not at all; players are linked to relative to its folder."""
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -95,60 +89,51 @@ def gains_text(gains_db: Mapping[str, float]) -> str:
 
 def rate_text(rate: float) -> str:
     """Return a share as a percentage, small ones with the digits that they need."""
-    if rate == 0:
-        return "0 %"
-    return f"{100 * rate:.2g} %" if rate < 0.1 else f"{100 * rate:.0f} %"
+    return f"{100 * rate:.2g} %" if 0 < rate < 0.1 else f"{100 * rate:.0f} %"
 
 
 def song_table(results: Results) -> Table:
-    """Return the rows of the table of songs: pairs and mean score of every separator."""
+    """Return the table of songs: pairs and mean score of every separator."""
     names = results.separators
-    grouped = results.scores.groupby(["song", "separator"])["score"]
-    means = grouped.mean().unstack()[names]
-    counts = grouped.size().unstack()[names].max(axis=1)
-    table = pd.concat([counts, means], axis=1).reset_index()
-    columns = [_text("song"), _number("pairs", 0), *(_number(name) for name in names)]
+    scores = results.scores.groupby(["song", "separator"])["score"]
+    means = scores.mean().unstack()[names]
+    counts = scores.size().unstack()[names].max(axis=1)
+    rows = pd.concat([counts.rename("pairs"), means], axis=1).reset_index()
     if len(names) == 2:
-        table["difference"] = means[names[1]].to_numpy() - means[names[0]].to_numpy()
-        columns.append(_number(f"{names[1]} \N{MINUS SIGN} {names[0]}", signed=True))
-    return {"columns": columns, "rows": _rows(table)}
+        first, second = names
+        rows[f"{second} \N{MINUS SIGN} {first}"] = (means[second] - means[first]).to_numpy()
+    table = _table(rows)
+    table["columns"][1]["digits"] = 0
+    table["columns"][-1]["signed"] = len(names) == 2
+    return table
 
 
 def pair_table(results: Results) -> Table:
-    """Return the rows of the table of pairs."""
+    """Return the table of pairs."""
     scores = results.scores
     gains = {name: gains_text(scene.gains_db) for name, scene in results.dataset.scenes.items()}
-    table = pd.DataFrame(
-        {
-            "separator": scores["separator"],
-            "score": scores["score"],
-            "left": scores["left_score"],
-            "right": scores["right_score"],
-            "song": scores["song"],
-            "scene": scores["scene"],
-            "listener": scores["listener"],
-            "loss (left / right)": [
-                " / ".join(dict.fromkeys(map(severity_label, both)))  # once where both are alike
-                for both in zip(scores["left_severity"], scores["right_severity"], strict=True)
-            ],
-            "requested gain": scores["scene"].map(gains),
-            "head position": scores["head_position"],
-        }
-    )
-    numbers = ("score", "left", "right")
-    columns = [_number(name) if name in numbers else _text(name) for name in table]
-    return {"columns": columns, "rows": _rows(table)}
+    losses = zip(*(scores[f"{ear}_severity"].map(severity_label) for ear in EARS), strict=True)
+    columns = {
+        "separator": scores["separator"],
+        "score": scores["score"],
+        "left": scores["left_score"],
+        "right": scores["right_score"],
+        "song": scores["song"],
+        "scene": scores["scene"],
+        "listener": scores["listener"],
+        "loss (left / right)": [" / ".join(dict.fromkeys(both)) for both in losses],
+        "requested gain": scores["scene"].map(gains),
+        "head position": scores["head_position"],
+    }
+    return _table(pd.DataFrame(columns))
 
 
-def _text(label: object) -> dict[str, Any]:
-    return {"label": str(label), "kind": "text"}
-
-
-def _number(label: object, digits: int = 4, *, signed: bool = False) -> dict[str, Any]:
-    return {"label": str(label), "kind": "number", "digits": digits, "signed": signed}
-
-
-def _rows(table: pd.DataFrame) -> list[list[Any]]:
-    """Return the rows as JSON can hold them: six decimals, nothing for what is missing."""
-    rounded = table.round(6).astype(object)
-    return rounded.where(rounded.notna(), None).to_numpy().tolist()
+def _table(rows: pd.DataFrame) -> Table:
+    """Return a table as JSON can hold it: six decimals, nothing for what is missing."""
+    number = {"kind": "number", "digits": 4, "signed": False}
+    columns = [
+        {"label": label, **(number if is_numeric_dtype(dtype) else {"kind": "text"})}
+        for label, dtype in rows.dtypes.items()
+    ]
+    rounded = rows.round(6).astype(object)
+    return {"columns": columns, "rows": rounded.where(rounded.notna(), None).to_numpy().tolist()}

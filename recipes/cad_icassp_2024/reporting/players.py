@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import soundfile
 from tqdm import tqdm
 
@@ -26,18 +25,7 @@ FULL_SCALE = (-FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1)
 
 @dataclass(frozen=True)
 class Example:
-    """A pair that is shown by itself.
-
-    Attributes
-    ----------
-    separator : str
-    pair : Pair
-    score, left_score, right_score : float
-    clipping_rate : float or None
-        As `clipping_rate` gives it; None when the enhanced signal is not there.
-    signal_file : Path
-        The enhanced signal.
-    """
+    """A pair that is shown by itself; its rate of clipping is None when there is no signal."""
 
     separator: str
     pair: Pair
@@ -64,16 +52,7 @@ class Extremes:
 
 @dataclass(frozen=True)
 class Player:
-    """A sound in the page.
-
-    Attributes
-    ----------
-    label : str
-        What is to be heard.
-    file : Path
-    gain_db : float
-        How much softer or louder than the original the file is, in dB.
-    """
+    """A sound in the page, `gain_db` louder than the original."""
 
     label: str
     file: Path
@@ -85,23 +64,7 @@ Players = dict[tuple[str, str], list[Player]]
 
 
 def clipping_rate(path: Path) -> float | None:
-    """Return the share of a 16-bit file's samples that are at full scale, in all channels.
-
-    Parameters
-    ----------
-    path : Path
-        An enhanced signal.
-
-    Returns
-    -------
-    float or None
-        From 0 to 1; None when there is no such file.
-
-    Raises
-    ------
-    RecipeError
-        When the file cannot be read as audio.
-    """
+    """Return the share of a 16-bit file's samples at full scale, or None when there is no file."""
     if not path.is_file():
         return None
     try:
@@ -112,31 +75,23 @@ def clipping_rate(path: Path) -> float | None:
 
 
 def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> Extremes:
-    """Find the worst and the best pairs of a separator.
-
-    Parameters
-    ----------
-    results : Results
-    separator : str
-    n_shown : int
-        How many of each; fewer when there are not twice as many pairs.
-    """
+    """Find the worst and the best pairs of a separator: at most `n_shown`, none twice."""
     rows = results.of(separator).sort_values("score", kind="stable")
     n_worst = min(n_shown, len(rows) // 2)
     n_best = min(n_shown, len(rows) - n_worst)
-    experiment = results.experiments[separator]
 
     def example(row: dict) -> Example:
-        pair = results.pair(row["scene"], row["listener"])
-        path = experiment.signal_file(pair)
+        dataset = results.dataset
+        pair = Pair(dataset.scenes[row["scene"]], dataset.listeners[row["listener"]])
+        path = results.experiments[separator].signal_file(pair)
         scores = (row["score"], row["left_score"], row["right_score"])
         share = row.get("clipped_share", np.nan)
         rate = clipping_rate(path) if np.isnan(share) else share
         return Example(separator, pair, *scores, rate, path)
 
-    shown = pd.concat([rows.head(n_worst), rows.tail(n_best).iloc[::-1]])
-    examples = tuple(map(example, shown.to_dict("records")))
-    return Extremes(separator, examples[:n_worst], examples[n_worst:])
+    worst = map(example, rows.head(n_worst).to_dict("records"))
+    best = map(example, rows.tail(n_best).iloc[::-1].to_dict("records"))
+    return Extremes(separator, tuple(worst), tuple(best))
 
 
 def write_players(
@@ -158,18 +113,18 @@ def write_players(
         Of mixtures and references in Hz.
     reference : callable
         Returns what the enhanced signal of a pair is compared with, shape (samples, 2).
-
-    Raises
-    ------
-    RecipeError
-        When music is missing.
     """
     written: dict[Path, Player] = {}
 
-    def player(file: str, label: str, signal: Callable[[], np.ndarray]) -> Player:
-        path = folder / file
+    def player(name: str, label: str, signal: Callable[[], np.ndarray]) -> Player:
+        """Write a sound once, softer where it would clip: references are judged unclipped."""
+        path = folder / f"{name}_{label}.flac"
         if path not in written:
-            written[path] = _write(path, signal(), sample_rate, label)
+            samples = signal()
+            peak = float(np.max(np.abs(samples), initial=0.0))
+            gain = min(1.0, LARGEST_16BIT / peak) if peak else 1.0
+            save_flac_signal(samples * gain, path, sample_rate)
+            written[path] = Player(label, path, 20 * float(np.log10(gain)))
         return written[path]
 
     players: Players = {}
@@ -177,8 +132,8 @@ def write_players(
         pair, scene = example.pair, example.pair.scene
         mixture = partial(results.dataset.read_music, scene, MIXTURE, sample_rate)
         shown = players[example.separator, pair.id] = [
-            player(f"{pair.id}_reference.flac", "reference", partial(reference, pair)),
-            player(f"{scene.id}_mixture.flac", "mixture", mixture),
+            player(pair.id, "reference", partial(reference, pair)),
+            player(scene.id, MIXTURE, mixture),
         ]
         if example.signal_file.is_file():
             number = results.separators.index(example.separator) + 1
@@ -187,11 +142,3 @@ def write_players(
                 shutil.copyfile(example.signal_file, temporary)
             shown.append(Player("enhanced", enhanced))
     return players
-
-
-def _write(path: Path, signal: np.ndarray, sample_rate: int, label: str) -> Player:
-    """Write a FLAC file, softer where it would clip: the reference is judged without clipping."""
-    peak = float(np.max(np.abs(signal), initial=0.0))
-    gain = min(1.0, LARGEST_16BIT / peak) if peak else 1.0
-    save_flac_signal(signal * gain, path, sample_rate)
-    return Player(label, path, 20 * float(np.log10(gain)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sized
 from functools import partial
 
 import numpy as np
@@ -26,8 +25,7 @@ from recipes.cad_icassp_2024.reporting.figures import (
 from recipes.cad_icassp_2024.reporting.means import (
     CI,
     N_SPACED,
-    draw_mean_lines,
-    draw_panels,
+    draw_means,
     mean_lines,
     means_text,
     offset,
@@ -58,11 +56,11 @@ def distribution(results: Results) -> Plot:
         "Histogram of the pairs' scores; below it the median (line), the middle half (box), "
         "5th to 95th percentile (whiskers) and the mean (diamond).",
         f"Histograms of scores. {quartiles}.",
-        partial(_draw_distribution, {name: values.to_numpy() for name, values in scores.items()}),
+        partial(_draw_distribution, scores),
     )
 
 
-def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
+def _draw_distribution(scores: dict[str, pd.Series], style: Style) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.7 + 0.85 * len(scores)), layout="constrained")
     ax = figure.subplots()
     edges = np.linspace(*PLOT_RANGE, 51)
@@ -74,7 +72,7 @@ def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
         ax.stairs(heights, edges, baseline=base, fill=True, color=colour, alpha=0.45)
         ax.stairs(heights, edges, baseline=base, color=colour, linewidth=0.8)
         _draw_box(ax, values, base - 0.14, colour)
-    labels = [textwrap.fill(name, 14) for name in reversed(list(scores))]
+    labels = [textwrap.fill(name, 14) for name in reversed(scores)]
     ax.set_yticks(range(len(scores)), labels)
     ax.set(xlim=PLOT_RANGE, ylim=(-0.35, len(scores) - 0.25), xlabel=METRIC)
     ax.grid(visible=False, axis="y")
@@ -83,7 +81,7 @@ def _draw_distribution(scores: dict[str, np.ndarray], style: Style) -> Figure:
     return figure
 
 
-def _draw_box(ax: Axes, scores: np.ndarray, y: float, colour: str) -> None:
+def _draw_box(ax: Axes, scores: pd.Series, y: float, colour: str) -> None:
     low, first, median, third, high = np.quantile(scores, (0.05, 0.25, 0.5, 0.75, 0.95))
     ax.plot([low, high], [y, y], color=colour, linewidth=1)
     ax.plot([first, third], [y, y], color=colour, linewidth=6, alpha=0.45, solid_capstyle="butt")
@@ -99,22 +97,13 @@ def severity(results: Results) -> Plot:
     lines = mean_lines(ears, results.separators, "place", 0.14)
     first = ears[ears["separator"] == results.separators[0]]["severity"].value_counts()
     labels = [f"{severity_label(name)}\n{first.get(name, 0):,} ears" for name in present]
-
-    def draw(style: Style) -> Figure:
-        figure, ((ax,),) = figure_with_legend(3.1, results.separators)
-        draw_mean_lines(ax, lines, style)
-        ax.set_xticks(range(len(labels)), labels)
-        ax.set(xlim=(-0.5, len(labels) - 0.5), xlabel="hearing loss of the ear", ylabel=METRIC)
-        draw_legend(figure)
-        return figure
-
     return Plot(
         "severity",
         "Score by severity of the hearing loss",
         "Mean score of the ears in each class of hearing loss (mean level from 2 to 8 kHz: up to "
-        "15, 35, 56 and above 56 dB HL), with the number of ears; " + CI + ".",
+        f"15, 35, 56 and above 56 dB HL), with the number of ears; {CI}.",
         f"Mean scores by class of hearing loss. {means_text(ears, 'severity')}.",
-        draw,
+        partial(draw_means, {"": lines}, x_label="hearing loss of the ear", classes=labels),
     )
 
 
@@ -127,27 +116,26 @@ def pure_tone(results: Results) -> Plot:
         if rows["pta"].nunique() > 1 and rows["score"].nunique() > 1
     )
     lines = mean_lines(ears, results.separators, "pta", 1.0, bin_width=BIN_DB)
-    points = "" if _is_crowded(lines) else "Every ear of every pair: its score against its "
+    shown = "Every ear of every pair: its score against its"
+    if is_crowded(results):
+        shown = "Scores of ears against their"
     lowest, highest = ears["pta"].min(), ears["pta"].max()
     limits_db = (BIN_DB * (lowest // BIN_DB) - 2, BIN_DB * np.ceil(highest / BIN_DB) + 2)
 
     def draw(style: Style) -> Figure:
-        figure, ((ax,),) = figure_with_legend(3.1, results.separators)
-        for index, line in enumerate([] if _is_crowded(lines) else lines):
-            rows = ears[ears["separator"] == line.separator]
-            x = rows["pta"] + offset(index, len(lines), 1.0)
-            _draw_points(ax, x, rows["score"], index, style)
-        draw_mean_lines(ax, lines, style)
-        ax.set(xlim=limits_db, xlabel="pure-tone average in dB HL", ylabel=METRIC)
-        draw_legend(figure)
+        label = "pure-tone average in dB HL"
+        figure = draw_means({"": lines}, style, x_label=label, x_limits=limits_db)
+        for index, name in enumerate([] if is_crowded(results) else results.separators):
+            rows = ears[ears["separator"] == name]
+            x = rows["pta"] + offset(index, len(results.separators), 1.0)
+            _draw_points(figure.axes[0], x, rows["score"], index, style)
         return figure
 
     return Plot(
         "pure_tone_average",
         "Score against the pure-tone average",
-        f"{points or 'Scores of ears against their '}mean hearing level at 0.5, 1, 2 and 4 kHz. "
-        f"Lines join the means of bins of {BIN_DB:.0f} dB; "
-        f"separators stand side by side; {CI}.",
+        f"{shown} mean hearing level at 0.5, 1, 2 and 4 kHz. Lines join the means of bins of "
+        f"{BIN_DB:.0f} dB; separators stand side by side; {CI}.",
         f"Scores of ears against their pure-tone averages in dB HL. {slopes}.",
         draw,
     )
@@ -158,20 +146,14 @@ def gain(results: Results) -> Plot:
     scores = results.scores
     lines = {stem: mean_lines(scores, results.separators, stem, 0.7) for stem in VDBO}
     limit_db = max(GAIN_LIMIT_DB, 2 + float(scores[list(VDBO)].abs().to_numpy().max()))
-
-    def draw(style: Style) -> Figure:
-        figure = draw_panels(lines, style, "gain in dB", METRIC)
-        figure.axes[0].set_xlim(-limit_db, limit_db)
-        return figure
-
+    means = " ".join(f"{stem.capitalize()}: {means_text(scores, stem)}." for stem in VDBO)
     return Plot(
         "gain",
         "Score against the requested gain",
         "Mean score of the pairs by the gain that was asked for, for each stem; the other stems "
-        "have whatever gain the scene gives them; " + CI + ".",
-        "Mean scores by requested gain in dB. "
-        + " ".join(f"{stem.capitalize()}: {means_text(scores, stem)}." for stem in VDBO),
-        draw,
+        f"have whatever gain the scene gives them; {CI}.",
+        f"Mean scores by requested gain in dB. {means}",
+        partial(draw_means, lines, x_label="gain in dB", x_limits=(-limit_db, limit_db)),
     )
 
 
@@ -182,35 +164,36 @@ def left_right(results: Results) -> Plot:
         f"{name}: left {rows['left_score'].mean():.2f}, right {rows['right_score'].mean():.2f}"
         for name, rows in scores.items()
     )
-    shown = "The mean of every separator" if _is_crowded(scores) else "Every pair"
+    crowded = is_crowded(results)
+
+    def draw(style: Style) -> Figure:
+        figure = figure_with_legend(4.2, results.separators)
+        (ax,) = figure.axes
+        ax.plot([0, 1], [0, 1], color=style.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        for index, (name, rows) in enumerate(scores.items()):
+            x, y = rows["left_score"], rows["right_score"]
+            points = ([x.mean()], [y.mean()]) if crowded else ([], [])
+            ax.plot(*points, marker(index), color=style.colour(index), markersize=5, label=name)
+            if not crowded:
+                _draw_points(ax, x, y, index, style)
+        ax.set(xlim=SCORE_LIMITS, xlabel=f"{METRIC}, left ear", ylabel=f"{METRIC}, right ear")
+        ax.set_aspect("equal")
+        draw_legend(figure)
+        return figure
+
     return Plot(
         "left_right",
         "Left ear against right ear",
-        f"{shown}: the score of the right ear against that of the left. On the dashed line both "
-        "are equal.",
+        f"{'The mean of every separator' if crowded else 'Every pair'}: the score of the right ear "
+        "against that of the left. On the dashed line both are equal.",
         f"Scores of the right ear against those of the left. Means: {means}.",
-        partial(_draw_left_right, scores),
+        draw,
     )
 
 
-def _draw_left_right(scores: dict[str, pd.DataFrame], style: Style) -> Figure:
-    figure, ((ax,),) = figure_with_legend(4.2, list(scores))
-    ax.plot([0, 1], [0, 1], color=style.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    for index, (name, rows) in enumerate(scores.items()):
-        x, y = rows["left_score"], rows["right_score"]
-        means = ([x.mean()], [y.mean()]) if _is_crowded(scores) else ([], [])
-        ax.plot(*means, marker(index), color=style.colour(index), markersize=5, label=name)
-        if not _is_crowded(scores):
-            _draw_points(ax, x, y, index, style)
-    ax.set(xlim=SCORE_LIMITS, xlabel=f"{METRIC}, left ear", ylabel=f"{METRIC}, right ear")
-    ax.set_aspect("equal")
-    draw_legend(figure)
-    return figure
-
-
-def _is_crowded(separators: Sized) -> bool:
+def is_crowded(results: Results) -> bool:
     """Whether there are so many separators that points of theirs would hide each other."""
-    return len(separators) > N_SPACED
+    return len(results.separators) > N_SPACED
 
 
 def _draw_points(ax: Axes, x: pd.Series, y: pd.Series, index: int, style: Style) -> None:

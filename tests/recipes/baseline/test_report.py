@@ -25,7 +25,7 @@ from recipes.cad_icassp_2024.data.content import digest_of_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
 from recipes.cad_icassp_2024.reporting import plots
-from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plots, pure_tone_average
+from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plot, pure_tone_average
 from recipes.cad_icassp_2024.reporting.figures import PAPER
 from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.parts import parts_plots
@@ -392,17 +392,16 @@ def test_left_right_plot_shows_every_pair(results):
 
 
 def test_audiograms_show_both_ears_with_loss_downwards(results):
-    listeners = results.dataset.listeners
-    for name, plot in audiogram_plots(listeners.values()).items():
-        (axes,) = plot.draw(PAPER).axes
-        drawn, listener = lines(axes), listeners[name]
+    for listener in results.dataset.listeners.values():
+        (axes,) = audiogram_plot(listener).draw(PAPER).axes
+        drawn = lines(axes)
         np.testing.assert_array_equal(drawn["left"][:, 1], listener.audiogram_left.levels)
         np.testing.assert_array_equal(drawn["right"][:, 1], listener.audiogram_right.levels)
         assert axes.yaxis_inverted()
 
 
 def test_svg_keeps_strange_names_apart(results):
-    plot = audiogram_plots(results.dataset.listeners.values())["L0001"]
+    plot = audiogram_plot(results.dataset.listeners["L0001"])
     names = ("a b", "a_b", 'a"b')
     texts = [replace(plot, name=n, alternative='a "quoted" <label>').svg() for n in names]
     ids = [set(PageReader(text).ids) for text in texts]

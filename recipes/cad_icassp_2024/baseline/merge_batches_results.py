@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -19,7 +19,7 @@ from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
 from recipes.cad_icassp_2024.data.paths import DataPaths
-from recipes.cad_icassp_2024.data.scenes import Pair
+from recipes.cad_icassp_2024.metric import SCORE_RANGE
 from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
@@ -70,15 +70,16 @@ def merge_batches(config: DictConfig | Config) -> None:
     gaps: list[str] = []
     for index in range(count):
         path = experiment.scores_file(Batch(index, count))
-        wanted = dataset.select(index, count, settings.evaluate.small_test)
+        pairs = dataset.select(index, count, settings.evaluate.small_test)
         if not path.exists():
-            gaps.append(f"{path.name}: is missing ({len(wanted)} pairs)")
+            gaps.append(f"{path.name}: is missing ({len(pairs)} pairs)")
             continue
         rows = read_scores(path)
+        wanted = set(map(pair_key, pairs))
         problems += _misfits(path, rows, wanted)
-        n_missing = len({pair_key(pair) for pair in wanted} - {row_key(row) for row in rows})
+        n_missing = len(wanted.difference(map(row_key, rows)))
         if n_missing:
-            gaps.append(f"{path.name}: is short of {n_missing} of {len(wanted)} pairs")
+            gaps.append(f"{path.name}: is short of {n_missing} of {len(pairs)} pairs")
         merged |= {row_key(row): row for row in rows}
         if details_file(path).exists():
             found = read_rows(details_file(path), DETAIL_COLUMNS)
@@ -86,21 +87,28 @@ def merge_batches(config: DictConfig | Config) -> None:
     with Records(experiment.folder / "records", verify=settings.verify) as records:
         problems += mixture_problems(records, list(merged.values()))
         problems += outdated(records, experiment, dataset, list(merged.values()))
-    _refuse(experiment.folder, problems, gaps, settings.allow_missing)
-    order = [pair_key(pair) for pair in dataset.select(small_test=settings.evaluate.small_test)]
+    if gaps and settings.allow_missing:
+        log.warning("merging what is there:%s", shortened(gaps))
+        gaps = []
+    if problems or gaps:
+        hint = "run evaluate.py for them again, or merge what is there with allow_missing=true"
+        if problems:
+            hint = "score the wrong ones again with evaluate.py, or remove their files"
+        raise RecipeError(
+            f"the batches in {experiment.folder} cannot be merged:"
+            f"{shortened([*problems, *gaps])}\n{hint}"
+        )
+    in_order = map(pair_key, dataset.select(small_test=settings.evaluate.small_test))
+    keys = [key for key in in_order if key in merged]
     target = experiment.scores_file(Batch())
-    _write(details_file(target), DETAIL_COLUMNS, details, [key for key in order if key in merged])
-    _write(target, SCORE_COLUMNS, merged, order)
+    found = [details[key] for key in keys if key in details]
+    write_csv(details_file(target), DETAIL_COLUMNS, found)
+    write_csv(target, SCORE_COLUMNS, [merged[key] for key in keys])
     log_summary(target)
 
 
-def _write(
-    path: Path, columns: Sequence[str], rows: Mapping[Key, Row], order: Sequence[Key]
-) -> None:
-    write_csv(path, columns, [rows[key] for key in order if key in rows])
-
-
 def _count_on_disk(folder: Path) -> int:
+    """Return the number of batches that the files in a folder are of."""
     names = [re.fullmatch(r"scores_\d+-(\d+)\.csv", path.name) for path in folder.glob("scores_*")]
     counts = sorted({int(match[1]) for match in names if match})
     if not counts:
@@ -116,15 +124,14 @@ def _count_on_disk(folder: Path) -> int:
     return counts[0]
 
 
-def _misfits(path: Path, rows: Sequence[Row], wanted: Sequence[Pair]) -> list[str]:
+def _misfits(path: Path, rows: Sequence[Row], wanted: set[Key]) -> list[str]:
     """Return what is wrong with a batch other than that rows are missing."""
-    expected = {pair_key(pair) for pair in wanted}
+    low, high = SCORE_RANGE
+    strangers = [key for key in map(row_key, rows) if key not in wanted]
     faults = {
         "pairs are there twice": doubled_keys(rows),
-        "pairs do not belong to this batch": [
-            row_key(row) for row in rows if row_key(row) not in expected
-        ],
-        "scores are NaN or not between -1 and 1.1": [
+        "pairs do not belong to this batch": strangers,
+        f"scores are NaN or not between {low:g} and {high:g}": [
             row_key(row) for row in rows if implausible(row)
         ],
     }
@@ -133,19 +140,6 @@ def _misfits(path: Path, rows: Sequence[Row], wanted: Sequence[Pair]) -> list[st
         for fault, keys in faults.items()
         if keys
     ]
-
-
-def _refuse(
-    folder: Path, problems: Sequence[str], gaps: Sequence[str], allow_missing: bool
-) -> None:
-    if gaps and allow_missing:
-        log.warning("merging what is there:%s", shortened(gaps))
-    faults = [*problems, *([] if allow_missing else gaps)]
-    if faults:
-        hint = "run evaluate.py for them again, or merge what is there with allow_missing=true"
-        if problems:
-            hint = "score the wrong ones again with evaluate.py, or remove their files"
-        raise RecipeError(f"the batches in {folder} cannot be merged:{shortened(faults)}\n{hint}")
 
 
 @command_line(

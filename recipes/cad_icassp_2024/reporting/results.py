@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from clarity.separation.base import VDBO
-from clarity.utils.audiogram import Listener
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
-from recipes.cad_icassp_2024.data.scenes import Pair
-from recipes.cad_icassp_2024.metric import FEATURES, SCORE_RANGE
+from recipes.cad_icassp_2024.metric import PARTS, SCORE_RANGE
 from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.origins import (
@@ -42,7 +39,7 @@ from recipes.cad_icassp_2024.runs.scores import (
 log = logging.getLogger(__name__)
 
 EARS = ("left", "right")
-NUMBERS = ("left_score", "right_score", "score")
+NUMBERS = ["left_score", "right_score", "score"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Results:
         A row for every separator and pair: ``separator``, ``scene``, ``song``, ``listener``,
         ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in dB HL,
         ``left_severity`` and ``right_severity``; the requested gain of each stem in dB; the
-        `FEATURES` of each ear and ``clipped_share`` where there are details.
+        `PARTS` of each ear and ``clipped_share`` where there are details.
     n_left_out : int
         Rows whose scores are none: no number, or outside of `SCORE_RANGE`.
     """
@@ -73,44 +70,20 @@ class Results:
         """Names of the separators, in order."""
         return list(self.experiments)
 
-    def pair(self, scene: str, listener: str) -> Pair:
-        """Return a pair by the ids in its row."""
-        return Pair(self.dataset.scenes[scene], self.dataset.listeners[listener])
-
     def of(self, separator: str) -> pd.DataFrame:
         """Return the rows of one separator."""
         return self.scores[self.scores["separator"] == separator]
 
     def ears(self) -> pd.DataFrame:
-        """Return a row for every separator, pair and ear.
-
-        Returns
-        -------
-        DataFrame
-            ``separator``, ``song``, ``score``, ``pta`` (dB HL), ``severity``; with details the
-            `FEATURES` and ``clipped_share``.
-        """
-        shared = [x for x in ("separator", "song", "clipped_share") if x in self.scores]
-        tables = []
-        for ear in EARS:
-            own = {f"{ear}_{name}": name for name in ("score", "pta", "severity", *FEATURES)}
-            found = self.scores[[*shared, *(name for name in own if name in self.scores)]]
-            tables.append(found.rename(columns=own))
-        return pd.concat(tables, ignore_index=True)
+        """Return a row for every separator, pair and ear: ``score``, not ``left_score``."""
+        scores = self.scores.drop(columns="score")
+        own = ("score", "pta", "severity", *PARTS)
+        ears = [scores.rename(columns={f"{ear}_{name}": name for name in own}) for ear in EARS]
+        return pd.concat(ears, join="inner", ignore_index=True)
 
 
 def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     """Read the scores in experiment folders and look their pairs up in the metadata.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    folders : sequence of Path
-        Experiment folders.
-
-    Returns
-    -------
-    Results
 
     Raises
     ------
@@ -123,11 +96,19 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     experiments = _named([Experiment(folder) for folder in folders])
     made_from: dict[str, Origins] = {}
     old: list[str] = []
-    tables = {}
+    tables = []
     for name, experiment in experiments.items():
-        rows, tables[name] = _read_table(experiment, dataset)
+        rows = _read_rows(experiment, dataset)
+        tables.append(_table(experiment, rows).assign(separator=name))
+        experiment.require_current_scores()
         with Records(experiment.folder / "records") as records:
-            _check_origin(experiment, records, rows)
+            problems = mixture_problems(records, rows)
+            if problems:
+                raise RecipeError(
+                    f"{experiment.scores_file(Batch())} mixes scores of different origin: "
+                    f"{'; '.join(problems)}; score them again with evaluate.py and the same "
+                    "path.exp_folder"
+                )
             made_from[str(experiment.folder)] = origins(records, rows)
             found = outdated(records, experiment, dataset, rows)
         old += [f"{experiment.folder}: {line}" for line in found]
@@ -140,20 +121,16 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
         )
     if old:
         raise RecipeError(f"{'; '.join(old)}; score them again with evaluate.py")
-    scores = pd.concat(
-        [table.assign(separator=name) for name, table in tables.items()], ignore_index=True
-    )
-    complete = scores[scores[list(NUMBERS)].apply(lambda x: x.between(*SCORE_RANGE)).all(axis=1)]
+    scores = pd.concat(tables, ignore_index=True)
+    low, high = SCORE_RANGE
+    complete = scores[((scores[NUMBERS] >= low) & (scores[NUMBERS] <= high)).all(axis=1)]
     n_left_out = len(scores) - len(complete)
     if n_left_out:
-        log.warning(
-            "%d rows are left out: their scores are no numbers from %g to %g",
-            n_left_out,
-            *SCORE_RANGE,
-        )
-    empty = [name for name in experiments if name not in set(complete["separator"])]
-    if empty:
-        path = experiments[empty[0]].scores_file(Batch())
+        message = "%d rows are left out: their scores are no numbers from %g to %g"
+        log.warning(message, n_left_out, low, high)
+    shown = set(complete["separator"])
+    for experiment in (experiments[name] for name in experiments if name not in shown):
+        path = experiment.scores_file(Batch())
         raise RecipeError(f"{path} holds no scores: run evaluate.py with this path.exp_folder")
     return Results(dataset, experiments, _with_metadata(complete, dataset), n_left_out)
 
@@ -162,58 +139,26 @@ def _named(experiments: Sequence[Experiment]) -> dict[str, Experiment]:
     """Name experiments after their separators, and after their folders where two have one name."""
     labels = []
     for experiment in experiments:
+        folder = experiment.folder
         settings = experiment.record("enhance") or {}
-        model = str(settings.get("separator.model", experiment.folder.resolve().name))
-        labels.append(
-            (model, f"{model} ({experiment.folder.name})", f"{model} ({experiment.folder})")
-        )
+        model = str(settings.get("separator.model", folder.resolve().name))
+        labels.append((model, f"{model} ({folder.name})", f"{model} ({folder})"))
     count = Counter(name for names in labels for name in set(names))
-    named: dict[str, Experiment] = {}
+    named = {}
     for experiment, names in zip(experiments, labels, strict=True):
-        name = next((name for name in names if count[name] == 1), None)
-        if name is None:
+        unique = [name for name in names if count[name] == 1]
+        if not unique:
             raise RecipeError(f"{experiment.folder} is given twice: correct report.folders")
-        named[name] = experiment
+        named[unique[0]] = experiment
     return named
 
 
-def _read_table(experiment: Experiment, dataset: Dataset) -> tuple[list[Row], pd.DataFrame]:
-    """Read the scores of an experiment, and make a table of them and their details."""
+def _read_rows(experiment: Experiment, dataset: Dataset) -> list[Row]:
+    """Read the scores of an experiment, each of a pair of the data set and none twice."""
     path = experiment.scores_file(Batch())
     if not path.is_file():
         raise RecipeError(_no_scores(experiment.folder, path))
     rows = read_scores(path)
-    _check_pairs(path, rows, dataset)
-    table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-    table[list(NUMBERS)] = table[list(NUMBERS)].astype(float)
-    if not details_file(path).is_file():
-        return rows, table
-    found = pd.DataFrame(read_rows(details_file(path), DETAIL_COLUMNS), columns=DETAIL_COLUMNS)
-    found = found.drop_duplicates(["scene", "listener"], keep="last").drop(columns="song")
-    for name in found.columns.difference(["scene", "listener"]):
-        found[name] = pd.to_numeric(found[name], errors="coerce")
-    return rows, table.merge(found, "left", ["scene", "listener"])
-
-
-def _no_scores(folder: Path, path: Path) -> str:
-    if not folder.is_dir():
-        return (
-            f"{folder}: no such folder; name experiment folders with "
-            "'report.folders=[exp/hpss,exp/oracle]', or one with path.exp_folder=FOLDER"
-        )
-    batches = sorted(file.name for file in folder.glob("scores_*-*.csv"))
-    if batches:
-        return (
-            f"{path}: no such file, but there is {batches[0]}: join the batches with "
-            f"merge_batches_results.py path.exp_folder={folder} first"
-        )
-    return (
-        f"{path}: no such file; run evaluate.py with path.exp_folder={folder} first, or name "
-        "experiment folders with 'report.folders=[exp/hpss,exp/oracle]'"
-    )
-
-
-def _check_pairs(path: Path, rows: Sequence[Row], dataset: Dataset) -> None:
     for scene, listener in doubled_keys(rows):
         raise RecipeError(
             f"{path} has {scene} with {listener} more than once; remove one of the lines"
@@ -230,42 +175,54 @@ def _check_pairs(path: Path, rows: Sequence[Row], dataset: Dataset) -> None:
             f"{dataset.paths.metadata_dir}; give the path.root and path.split that the scores "
             "were made with"
         )
+    return rows
 
 
-def _check_origin(experiment: Experiment, records: Records, rows: Sequence[Row]) -> None:
-    """Refuse scores that were made from different things, as far as there are records of it."""
-    experiment.require_current_scores()
-    problems = mixture_problems(records, rows)
-    if problems:
-        raise RecipeError(
-            f"{experiment.scores_file(Batch())} mixes scores of different origin: "
-            f"{'; '.join(problems)}; score them again with evaluate.py and the same path.exp_folder"
+def _no_scores(folder: Path, path: Path) -> str:
+    """Say what to do about an experiment without scores."""
+    hint = "name experiment folders with 'report.folders=[exp/hpss,exp/oracle]'"
+    if not folder.is_dir():
+        return f"{folder}: no such folder; {hint}, or one with path.exp_folder=FOLDER"
+    batches = sorted(file.name for file in folder.glob("scores_*-*.csv"))
+    if batches:
+        return (
+            f"{path}: no such file, but there is {batches[0]}: join the batches with "
+            f"merge_batches_results.py path.exp_folder={folder} first"
         )
+    return f"{path}: no such file; run evaluate.py with path.exp_folder={folder} first, or {hint}"
+
+
+def _table(experiment: Experiment, rows: Sequence[Row]) -> pd.DataFrame:
+    """Make a table of an experiment's scores and their details."""
+    table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype(dict.fromkeys(NUMBERS, float))
+    path = details_file(experiment.scores_file(Batch()))
+    if not path.is_file():
+        return table
+    details = pd.DataFrame(read_rows(path, DETAIL_COLUMNS), columns=list(DETAIL_COLUMNS))
+    details = details.drop(columns="song").set_index(["scene", "listener"])
+    details = details.apply(pd.to_numeric, errors="coerce")
+    details = details[~details.index.duplicated(keep="last")]
+    return table.join(details, on=["scene", "listener"])
 
 
 def _with_metadata(scores: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    scenes = pd.DataFrame.from_dict(
-        {
-            name: {"song": scene.song, "head_position": scene.head_position, **scene.gains_db}
-            for name, scene in dataset.scenes.items()
-        },
-        orient="index",
-        columns=["song", "head_position", *VDBO],
-    )
-    listeners = pd.DataFrame.from_dict(
-        {name: _hearing(listener) for name, listener in dataset.listeners.items()}, orient="index"
-    )
+    """Add what the metadata knows of scenes and listeners."""
+    scenes = {
+        name: {"song": scene.song, "head_position": scene.head_position, **scene.gains_db}
+        for name, scene in dataset.scenes.items()
+    }
+    listeners = {}
+    for name, listener in dataset.listeners.items():
+        left, right = listener.audiogram_left, listener.audiogram_right
+        listeners[name] = {
+            "left_pta": pure_tone_average(left),
+            "right_pta": pure_tone_average(right),
+            "left_severity": left.severity,
+            "right_severity": right.severity,
+        }
     return (
         scores.drop(columns="song")
-        .join(scenes, on="scene")
-        .join(listeners, on="listener")
+        .join(pd.DataFrame.from_dict(scenes, orient="index"), on="scene")
+        .join(pd.DataFrame.from_dict(listeners, orient="index"), on="listener")
         .reset_index(drop=True)
     )
-
-
-def _hearing(listener: Listener) -> dict[str, object]:
-    ears = dict(zip(EARS, (listener.audiogram_left, listener.audiogram_right), strict=True))
-    return {
-        **{f"{ear}_pta": pure_tone_average(audiogram) for ear, audiogram in ears.items()},
-        **{f"{ear}_severity": audiogram.severity for ear, audiogram in ears.items()},
-    }

@@ -27,23 +27,8 @@ LEGEND_CHARACTERS = 60  # in the width
 _SCORE_MARGIN = 0.02 * (PLOT_RANGE[1] - PLOT_RANGE[0])  # whole marks at both ends
 SCORE_LIMITS = (PLOT_RANGE[0] - _SCORE_MARGIN, PLOT_RANGE[1] + _SCORE_MARGIN)
 
-FONT = "DejaVu Sans"
-
-_SETTINGS = {
-    "font.size": 9,
-    "font.family": FONT,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "axes.grid": True,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "text.parse_math": False,  # a dollar in a name is a dollar
-    "svg.fonttype": "none",  # the page's own font, and text that can be searched
-}
+_STYLE = Path(__file__).resolve().parent / "assets" / "report.mplstyle"
+_SETTINGS = dict(mpl.rc_params_from_file(_STYLE, use_default_template=False))
 
 
 @dataclass(frozen=True)
@@ -99,24 +84,12 @@ def page_mark(index: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure of the page.
+    """A figure of the page, which can be drawn in a given style."""
 
-    Attributes
-    ----------
-    name : str
-        Name of its PNG file, without the suffix; unique in the page.
-    title, caption : str
-        What stands above and below it.
-    alternative : str
-        What it shows, for those who cannot see it.
-    draw : callable
-        Returns the figure in a given style.
-    """
-
-    name: str
+    name: str  # of its PNG file, without the suffix; unique in the page
     title: str
     caption: str
-    alternative: str
+    alternative: str  # for those who cannot see it
     draw: Callable[[Style], Figure]
 
     def write_png(self, folder: Path) -> None:
@@ -133,17 +106,14 @@ class Plot:
         """
         buffer = io.StringIO()
         with _drawing(SCREEN, self.name):
-            self.draw(SCREEN).savefig(
-                buffer,
-                format="svg",
-                dpi=DPI,
-                transparent=True,
-                metadata={"Date": None, "Creator": None},
-            )
+            metadata = {"Date": None, "Creator": None}
+            figure = self.draw(SCREEN)
+            figure.savefig(buffer, format="svg", dpi=DPI, transparent=True, metadata=metadata)
         opening, _, text = buffer.getvalue().partition("<svg")[2].partition(">")
         for colour, variable in _VARIABLES.items():
             text = text.replace(colour, f"var({variable})")
-        text = text.replace(f"'{FONT}'", "inherit")
+        (font,) = _SETTINGS["font.family"]
+        text = text.replace(f"'{font}'", "inherit")
         # Matplotlib's style sheet would hold for the whole page.
         unwanted = r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->"
         text = re.sub(unwanted, "", text, flags=re.DOTALL)

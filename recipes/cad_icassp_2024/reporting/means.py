@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -27,18 +27,6 @@ N_SPACED = 6
 """Separators that stand beside each other at the full spacing; more of them move closer."""
 
 
-@dataclass(frozen=True)
-class MeanLine:
-    """Where the means of a separator's groups are drawn, the means, the ends of their intervals."""
-
-    separator: str
-    index: int  # among all separators: gives its colour and mark
-    x: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
 def mean_lines(
     rows: pd.DataFrame,
     separators: Sequence[str],
@@ -47,8 +35,8 @@ def mean_lines(
     *,
     value: str = "score",
     bin_width: float | None = None,
-) -> list[MeanLine]:
-    """Return the means of the rows of equal `x` for each separator that has rows.
+) -> pd.DataFrame:
+    """Return where the means of the rows of equal `x` are drawn, for each separator with rows.
 
     Parameters
     ----------
@@ -62,19 +50,23 @@ def mean_lines(
         Distance between separators, in units of `x`.
     bin_width : float, optional
         Rows of one bin are a group instead, drawn at their mean position.
+
+    Returns
+    -------
+    DataFrame
+        ``separator``, its ``index`` among all, ``x``, ``mean``, and the ends of its interval,
+        ``low`` and ``high``.
     """
     kept = rows.dropna(subset=[x, value])
     kept = kept.assign(group=kept[x] if bin_width is None else np.floor(kept[x] / bin_width))
     shown = [name for name in separators if (kept["separator"] == name).any()]
-    lines = []
+    points = []
     for place, name in enumerate(shown):
-        points = []
+        index, beside = separators.index(name), offset(place, len(shown), spacing)
         for _, group in kept[kept["separator"] == name].groupby("group"):
-            interval = mean_interval(group[value], group["song"], N_RESAMPLES)
-            x_drawn = group[x].mean() + offset(place, len(shown), spacing)
-            points.append((x_drawn, group[value].mean(), *astuple(interval)))
-        lines.append(MeanLine(name, separators.index(name), *np.transpose(points)))
-    return lines
+            ends = astuple(mean_interval(group[value], group["song"], N_RESAMPLES))
+            points.append((name, index, group[x].mean() + beside, group[value].mean(), *ends))
+    return pd.DataFrame(points, columns=["separator", "index", "x", "mean", "low", "high"])
 
 
 def offset(index: int, n_separators: int, spacing: float) -> float:
@@ -83,7 +75,7 @@ def offset(index: int, n_separators: int, spacing: float) -> float:
 
 
 def draw_means(
-    panels: Mapping[str, Sequence[MeanLine]],
+    panels: Mapping[str, pd.DataFrame],
     style: Style,
     *,
     x_label: str,
@@ -95,31 +87,32 @@ def draw_means(
 
     Where the groups are `classes`, these are the labels of the x axis instead of numbers.
     """
-    names = [line.separator for line in next(iter(panels.values()))]
     n_rows, height = (1, 3.1) if len(panels) == 1 else (2, 4.2)
-    figure = figure_with_legend(height, names, n_rows)
-    for ax, (title, lines) in zip(figure.axes, panels.items(), strict=True):
-        for line in lines:
-            colour = style.colour(line.index)
-            ax.vlines(line.x, line.low, line.high, color=colour, linewidth=1.6)
+    separators = list(next(iter(panels.values()))["separator"].unique())
+    figure = figure_with_legend(height, separators, n_rows)
+    for ax, (title, points) in zip(figure.axes, panels.items(), strict=True):
+        for name, line in points.groupby("separator", sort=False):
+            index = int(line["index"].iloc[0])
+            colour = style.colour(index)
+            ax.vlines(line["x"], line["low"], line["high"], color=colour, linewidth=1.6)
             ax.plot(
-                line.x,
-                line.mean,
+                line["x"],
+                line["mean"],
                 color=colour,
                 linewidth=1.2,
-                marker=marker(line.index),
+                marker=marker(index),
                 markersize=5.5,
                 markeredgecolor=style.ground,
                 markeredgewidth=0.6,
-                label=line.separator,
+                label=name,
             )
         ax.set_title(title, loc="left")
         ax.set(xlabel=x_label, ylabel=y_label)
         ax.label_outer()
     if classes:
-        ax.set_xticks(range(len(classes)), classes)
+        figure.axes[0].set_xticks(range(len(classes)), classes)
         x_limits = (-0.5, len(classes) - 0.5)
-    ax.set_xlim(x_limits)
+    figure.axes[0].set_xlim(x_limits)
     draw_legend(figure)
     return figure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,15 @@ FULL_SCALE = (-FULL_SCALE_16BIT, FULL_SCALE_16BIT - 1)
 
 
 @dataclass(frozen=True)
+class Player:
+    """A sound in the page, `gain_db` louder than the original."""
+
+    label: str
+    file: Path
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
 class Example:
     """A pair that is shown by itself; its rate of clipping is None when there is no signal."""
 
@@ -34,33 +43,7 @@ class Example:
     right_score: float
     clipping_rate: float | None
     signal_file: Path
-
-
-@dataclass(frozen=True)
-class Extremes:
-    """The pairs at both ends of a separator's scores, the outermost first; none is in both."""
-
-    separator: str
-    worst: tuple[Example, ...]
-    best: tuple[Example, ...]
-
-    @property
-    def examples(self) -> tuple[Example, ...]:
-        """All of them."""
-        return self.worst + self.best
-
-
-@dataclass(frozen=True)
-class Player:
-    """A sound in the page, `gain_db` louder than the original."""
-
-    label: str
-    file: Path
-    gain_db: float = 0.0
-
-
-Players = dict[tuple[str, str], list[Player]]
-"""The sounds of examples, by separator and `Pair.id`."""
+    players: list[Player] = field(default_factory=list)
 
 
 def clipping_rate(path: Path) -> float | None:
@@ -74,7 +57,9 @@ def clipping_rate(path: Path) -> float | None:
     return float(np.isin(samples, FULL_SCALE).mean()) if samples.size else 0.0
 
 
-def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> Extremes:
+def find_extremes(
+    results: Results, separator: str, n_shown: int = N_SHOWN
+) -> dict[str, list[Example]]:
     """Find the worst and the best pairs of a separator: at most `n_shown`, none twice."""
     rows = results.of(separator).sort_values("score", kind="stable")
     n_worst = min(n_shown, len(rows) // 2)
@@ -89,9 +74,9 @@ def find_extremes(results: Results, separator: str, n_shown: int = N_SHOWN) -> E
         rate = clipping_rate(path) if np.isnan(share) else share
         return Example(separator, pair, *scores, rate, path)
 
-    worst = map(example, rows.head(n_worst).to_dict("records"))
-    best = map(example, rows.tail(n_best).iloc[::-1].to_dict("records"))
-    return Extremes(separator, tuple(worst), tuple(best))
+    best = rows.iloc[::-1].head(n_best)
+    ends = {"worst": rows.head(n_worst), "best": best}
+    return {name: list(map(example, end.to_dict("records"))) for name, end in ends.items()}
 
 
 def write_players(
@@ -100,8 +85,8 @@ def write_players(
     folder: Path,
     sample_rate: int,
     reference: Callable[[Pair], np.ndarray],
-) -> Players:
-    """Write what can be listened to of each example: reference, mixture and enhanced signal.
+) -> None:
+    """Give each example its players: reference, mixture and enhanced signal.
 
     Parameters
     ----------
@@ -127,18 +112,14 @@ def write_players(
             written[path] = Player(label, path, 20 * float(np.log10(gain)))
         return written[path]
 
-    players: Players = {}
     for example in tqdm(examples, desc="audio", unit="pair", disable=None):
         pair, scene = example.pair, example.pair.scene
         mixture = partial(results.dataset.read_music, scene, MIXTURE, sample_rate)
-        shown = players[example.separator, pair.id] = [
-            player(pair.id, "reference", partial(reference, pair)),
-            player(scene.id, MIXTURE, mixture),
-        ]
+        example.players.append(player(pair.id, "reference", partial(reference, pair)))
+        example.players.append(player(scene.id, MIXTURE, mixture))
         if example.signal_file.is_file():
             number = results.separators.index(example.separator) + 1
             enhanced = folder / f"{pair.id}_enhanced_{number}.flac"
             with atomic_path(enhanced) as temporary:
                 shutil.copyfile(example.signal_file, temporary)
-            shown.append(Player("enhanced", enhanced))
-    return players
+            example.players.append(Player("enhanced", enhanced))

@@ -28,8 +28,7 @@ from recipes.cad_icassp_2024.reporting.audiograms import (
     severity_label,
 )
 from recipes.cad_icassp_2024.reporting.figures import anchor, page_mark
-from recipes.cad_icassp_2024.reporting.parts import parts_plots
-from recipes.cad_icassp_2024.reporting.players import Players, find_extremes, write_players
+from recipes.cad_icassp_2024.reporting.players import find_extremes, write_players
 from recipes.cad_icassp_2024.reporting.plots import report_plots
 from recipes.cad_icassp_2024.reporting.results import EARS, Results, load_results
 from recipes.cad_icassp_2024.reporting.statistics import (
@@ -74,16 +73,15 @@ def write_report(
     """
     results = load_results(dataset, folders)
     files = path.with_name(f"{path.stem}_files")
-    extremes = [find_extremes(results, name) for name in results.separators]
-    examples = [example for both in extremes for example in both.examples]
+    extremes = {name: find_extremes(results, name) for name in results.separators}
+    examples = [one for ends in extremes.values() for end in ends.values() for one in end]
     listeners = {example.pair.listener.id: example.pair.listener for example in examples}
     audiograms = {name: audiogram_plot(listener) for name, listener in listeners.items()}
-    plots = [*report_plots(results), *parts_plots(results)]
+    plots = report_plots(results)
     for plot in tqdm([*plots, *audiograms.values()], desc="plots", unit="plot", disable=None):
         plot.write_png(files)
-    players: Players = {}
     if reference is not None:
-        players = write_players(results, examples, files / "audio", sample_rate, reference)
+        write_players(results, examples, files / "audio", sample_rate, reference)
     summaries = summarise(results.scores)
     differences = differences_to_best(results.scores, summaries)
     page = _template(path.parent).render(
@@ -100,7 +98,7 @@ def write_report(
         extremes=extremes,
         audiograms=audiograms,
         audiogram_box="0 0 {} {}".format(*(72 * inches for inches in AUDIOGRAM_SIZE)),
-        players=players,
+        has_players=reference is not None,
         pairs=pair_table(results),
         version=__version__,
     )

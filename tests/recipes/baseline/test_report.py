@@ -27,7 +27,6 @@ from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
 from recipes.cad_icassp_2024.reporting import plots
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plot, pure_tone_average
 from recipes.cad_icassp_2024.reporting.figures import PAPER
-from recipes.cad_icassp_2024.reporting.parts import parts_plots
 from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
 from recipes.cad_icassp_2024.reporting.report import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.results import load_results
@@ -209,15 +208,16 @@ def test_the_same_scores_make_the_same_page(page_file, config):
 def test_extremes_are_ordered_and_apart(results):
     for separator in results.separators:
         both = find_extremes(results, separator)
-        assert (len(both.worst), len(both.best)) == (6, 6)
-        worst, best = ([example.score for example in side] for side in (both.worst, both.best))
+        assert list(both) == ["worst", "best"]
+        worst, best = ([example.score for example in end] for end in both.values())
+        assert (len(worst), len(best)) == (6, 6)
         assert worst == sorted(worst)
         assert best == sorted(best, reverse=True)
         assert worst[-1] < best[-1]
-        assert len({example.pair.id for example in both.examples}) == 12
+        assert len({example.pair.id for end in both.values() for example in end}) == 12
     three = find_extremes(results, "hpss", n_shown=3)
     lowest = results.of("hpss")["score"].nsmallest(3)
-    assert [example.score for example in three.worst] == lowest.tolist()
+    assert [example.score for example in three["worst"]] == lowest.tolist()
 
 
 def test_clipping_rate_counts_samples_at_full_scale(tmp_path):
@@ -343,10 +343,10 @@ def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
 ):
     folder = tmp_path / "exp"
     shutil.copytree(experiments[0].folder, folder)
-    assert parts_plots(results) == []
+    assert plots.parts_plots(results) == []
     write_details(folder, results.of("hpss"))
     detailed = load_results(load(data), [folder])
-    by_loss, by_clipping = parts_plots(detailed)
+    by_loss, by_clipping = plots.parts_plots(detailed)
     assert by_loss.caption.endswith(
         "From mild to severe (hearing loss) CepHigh falls most, by 0.60."
     )
@@ -354,7 +354,8 @@ def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
     panels = {axes.get_title(loc="left"): axes for axes in by_loss.draw(PAPER).axes}
     np.testing.assert_allclose(lines(panels["CepHigh"])["hpss"][:, 1], [0.65, 0.35, 0.05])
     np.testing.assert_allclose(lines(panels["Dnorm"])["hpss"][:, 1], 0.7)
-    rates = {example.clipping_rate for example in find_extremes(detailed, "hpss").examples}
+    ends = find_extremes(detailed, "hpss").values()
+    rates = {example.clipping_rate for end in ends for example in end}
     assert rates == {0.0, 0.005}
 
 
@@ -366,7 +367,7 @@ def test_many_separators_with_long_strange_names_fit_without_warnings(own_tiny, 
     for folder in folders:
         write_details(folder, load_results(load(own_tiny), [folder]).scores)
     many = load_results(load(own_tiny), folders)
-    shown = [*plots.report_plots(many), *parts_plots(many)]
+    shown = plots.report_plots(many)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for plot in shown:
@@ -439,7 +440,7 @@ def test_a_folder_without_a_record_is_named_after_itself(data, experiments, tmp_
     shutil.copyfile(experiments[0].folder / "scores.csv", folder / "scores.csv")
     results = load_results(load(data), [folder])
     assert results.separators == ["from elsewhere"]
-    assert find_extremes(results, "from elsewhere").worst[0].clipping_rate is None
+    assert find_extremes(results, "from elsewhere")["worst"][0].clipping_rate is None
 
 
 @pytest.mark.parametrize("score", ["nan", "-1.5", "7"])

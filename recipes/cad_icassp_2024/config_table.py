@@ -16,29 +16,16 @@ _SCHEMAS = {"config": Config, "generate_dataset": GenerateConfig}
 
 
 def markdown_table(config_name: str) -> str:
-    """Return a Markdown table of all keys of a configuration, with their defaults.
-
-    Parameters
-    ----------
-    config_name : str
-        ``config`` (the baseline) or ``generate_dataset``.
-    """
-    rows = describe(_SCHEMAS[config_name], defaults=compose_config(config_name))
+    """Return a Markdown table of all keys of a configuration, with their defaults."""
     lines = ["| key | default | what it does |", "|---|---|---|"]
-    for row in rows:
+    for row in describe(_SCHEMAS[config_name], defaults=compose_config(config_name)):
         default = re.sub(r"\$\{(\w[\w.]*)\}", r"{\1}", row.default)
         lines.append(f"| `{row.key}` | `{default}` | {row.text} |")
     return "\n".join(lines) + "\n"
 
 
 def with_tables(text: str) -> str:
-    """Return README's text with the tables between their marks made anew.
-
-    Parameters
-    ----------
-    text : str
-        README's text as it is.
-    """
+    """Return README's text with the tables between their marks made anew."""
     for name in _SCHEMAS:
         head, begin, rest = text.partition(f"<!-- keys of {name}: ")
         comment, _, rest = rest.partition("-->\n")

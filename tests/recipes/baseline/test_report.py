@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,9 +25,8 @@ from recipes.cad_icassp_2024.baseline.report import report, report_file
 from recipes.cad_icassp_2024.data.content import digest_of_file
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
-from recipes.cad_icassp_2024.reporting import plots
+from recipes.cad_icassp_2024.reporting import figures, plots
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plot, pure_tone_average
-from recipes.cad_icassp_2024.reporting.figures import PAPER
 from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
 from recipes.cad_icassp_2024.reporting.report import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.results import load_results
@@ -107,6 +107,12 @@ def experiments(data, tmp_path_factory):
         make_experiment(data, folder / model, model, mean, seed=index)
         for index, (model, mean) in enumerate(models)
     ]
+
+
+@pytest.fixture
+def folder(experiments, tmp_path):
+    """A copy of an experiment that a test may spoil."""
+    return shutil.copytree(experiments[0].folder, tmp_path / "again")
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +205,8 @@ def test_plots_lie_beside_the_page(page_file):
     assert not list(files.rglob(".*"))
 
 
-def test_the_same_scores_make_the_same_page(page_file, config):
+def test_the_same_scores_make_the_same_page(page_file, config, monkeypatch):
+    monkeypatch.setattr(figures.Plot, "write_png", lambda plot, folder: None)
     first = page_file.read_bytes()
     report(config)
     assert page_file.read_bytes() == first
@@ -295,16 +302,16 @@ def lines(axes):
 
 def test_plots_show_all_scores_that_haaqi_gives(results):
     """From 0 to 1, and marks at either end are whole."""
-    (axes,) = plots.distribution(results).draw(PAPER).axes
+    (axes,) = plots.distribution(results).draw(figures.PAPER).axes
     assert axes.get_xlim() == (0, 1)
     for plot in (plots.severity, plots.pure_tone, plots.gain, plots.left_right):
-        for axes in plot(results).draw(PAPER).axes:
+        for axes in plot(results).draw(figures.PAPER).axes:
             assert axes.get_ylim() == pytest.approx((-0.02, 1.02), abs=1e-12)
     assert axes.get_xlim() == pytest.approx((-0.02, 1.02), abs=1e-12)
 
 
 def test_severity_plot_shows_means_of_ears(results):
-    (axes,) = plots.severity(results).draw(PAPER).axes
+    (axes,) = plots.severity(results).draw(figures.PAPER).axes
     ears = results.ears()
     labels = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
     assert labels == ["mild", "moderate", "severe"]
@@ -315,7 +322,7 @@ def test_severity_plot_shows_means_of_ears(results):
 
 
 def test_gain_plot_shows_means_of_pairs(results):
-    for axes, stem in zip(plots.gain(results).draw(PAPER).axes, VDBO, strict=True):
+    for axes, stem in zip(plots.gain(results).draw(figures.PAPER).axes, VDBO, strict=True):
         means = results.of("oracle").groupby(stem)["score"].mean()
         points = lines(axes)["oracle"]
         np.testing.assert_allclose(points[:, 1], means)
@@ -338,11 +345,7 @@ def write_details(folder, rows):
     table.to_csv(folder / "scores_details.csv", index=False)
 
 
-def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
-    data, experiments, results, tmp_path
-):
-    folder = tmp_path / "exp"
-    shutil.copytree(experiments[0].folder, folder)
+def test_parts_plots_say_what_falls_with_loss_and_with_clipping(data, folder, results):
     assert plots.parts_plots(results) == []
     write_details(folder, results.of("hpss"))
     detailed = load_results(load(data), [folder])
@@ -351,7 +354,7 @@ def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
         "From mild to severe (hearing loss) CepHigh falls most, by 0.60."
     )
     assert by_clipping.caption.endswith("From none to ≤ 1 % (clipping) Dloud falls most, by 0.50.")
-    panels = {axes.get_title(loc="left"): axes for axes in by_loss.draw(PAPER).axes}
+    panels = {axes.get_title(loc="left"): axes for axes in by_loss.draw(figures.PAPER).axes}
     np.testing.assert_allclose(lines(panels["CepHigh"])["hpss"][:, 1], [0.65, 0.35, 0.05])
     np.testing.assert_allclose(lines(panels["Dnorm"])["hpss"][:, 1], 0.7)
     ends = find_extremes(detailed, "hpss").values()
@@ -359,14 +362,19 @@ def test_parts_plots_say_what_falls_with_loss_and_with_clipping(
     assert rates == {0.0, 0.005}
 
 
-def test_many_separators_with_long_strange_names_fit_without_warnings(own_tiny, tmp_path):
+def test_many_separators_with_long_strange_names_fit_without_warnings(
+    own_tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(figures, "DPI", 50)
     names = [f"separator 分離 number {n}" for n in range(8)]
-    folders = [tmp_path / str(n) for n in range(8)]
+    folders = [tmp_path / name[-1] for name in names]
     for n, folder in enumerate(folders):
         make_experiment(own_tiny, folder, names[n], 0.3 + 0.05 * n, seed=n, signals=False)
-    for folder in folders:
-        write_details(folder, load_results(load(own_tiny), [folder]).scores)
-    many = load_results(load(own_tiny), folders)
+    dataset = load(own_tiny)
+    without_details = load_results(dataset, folders)
+    for name, folder in zip(names, folders, strict=True):
+        write_details(folder, without_details.of(name))
+    many = load_results(dataset, folders)
     shown = plots.report_plots(many)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -374,11 +382,11 @@ def test_many_separators_with_long_strange_names_fit_without_warnings(own_tiny, 
             plot.write_png(tmp_path / "plots")
             assert names[7] in plot.svg()
     by_name = {plot.name: plot for plot in shown}
-    (left_right,) = by_name["left_right"].draw(PAPER).axes
+    (left_right,) = by_name["left_right"].draw(figures.PAPER).axes
     for name in names:
         means = many.of(name)[["left_score", "right_score"]].mean()
         np.testing.assert_allclose(lines(left_right)[name], [means])
-    legend = by_name["parts_severity"].draw(PAPER).legends[0]
+    legend = by_name["parts_severity"].draw(figures.PAPER).legends[0]
     assert [text.get_text() for text in legend.get_texts()] == names[2:]
     colours = {line.get_label(): line.get_color() for line in left_right.get_lines()}
     for handle in legend.legend_handles:
@@ -386,7 +394,7 @@ def test_many_separators_with_long_strange_names_fit_without_warnings(own_tiny, 
 
 
 def test_left_right_plot_shows_every_pair(results):
-    (axes,) = plots.left_right(results).draw(PAPER).axes
+    (axes,) = plots.left_right(results).draw(figures.PAPER).axes
     for name, points in zip(results.separators, axes.collections, strict=True):
         expected = results.of(name)[["left_score", "right_score"]]
         np.testing.assert_array_equal(points.get_offsets(), expected)
@@ -394,7 +402,7 @@ def test_left_right_plot_shows_every_pair(results):
 
 def test_audiograms_show_both_ears_with_loss_downwards(results):
     for listener in results.dataset.listeners.values():
-        (axes,) = audiogram_plot(listener).draw(PAPER).axes
+        (axes,) = audiogram_plot(listener).draw(figures.PAPER).axes
         drawn = lines(axes)
         np.testing.assert_array_equal(drawn["left"][:, 1], listener.audiogram_left.levels)
         np.testing.assert_array_equal(drawn["right"][:, 1], listener.audiogram_right.levels)
@@ -427,58 +435,10 @@ def test_words_for_gains_and_rates():
 # --- several folders, and folders that are not as they should be
 
 
-def test_equal_separators_are_told_apart_by_their_folders(data, experiments, tmp_path):
-    twin = tmp_path / "again"
-    shutil.copytree(experiments[0].folder, twin)
-    results = load_results(load(data), [experiments[0].folder, twin])
-    assert results.separators == ["hpss (hpss)", "hpss (again)"]
-
-
-def test_a_folder_without_a_record_is_named_after_itself(data, experiments, tmp_path):
-    folder = tmp_path / "from elsewhere"
-    folder.mkdir()
-    shutil.copyfile(experiments[0].folder / "scores.csv", folder / "scores.csv")
-    results = load_results(load(data), [folder])
-    assert results.separators == ["from elsewhere"]
-    assert find_extremes(results, "from elsewhere")["worst"][0].clipping_rate is None
-
-
-@pytest.mark.parametrize("score", ["nan", "-1.5", "7"])
-def test_rows_that_are_no_scores_are_left_out_and_counted(
-    data, experiments, tmp_path, caplog, score
-):
-    folder = tmp_path / "exp"
-    folder.mkdir()
-    text = (experiments[0].folder / "scores.csv").read_text().splitlines()
-    text[3] = text[3].rsplit(",", 1)[0] + f",{score}"
-    (folder / "scores.csv").write_text("\n".join(text) + "\n")
-    results = load_results(load(data), [folder])
-    assert (len(results.scores), results.n_left_out) == (11, 1)
-    assert "1 rows are left out: their scores are no numbers from -1 to 1.1" in caplog.text
-
-
-def spoil(folder: Path, how: str, data: TinyDataset) -> None:
-    scores = folder / "scores.csv"
-    rows = scores.read_text().splitlines()
-    if how == "batches":
-        scores.rename(folder / "scores_1-2.csv")
-    elif how == "none":
-        scores.unlink()
-    elif how == "empty":
-        scores.write_text(rows[0] + "\n")
-    elif how == "doubled":
-        scores.write_text("\n".join([*rows, rows[1]]) + "\n")
-    elif how == "other split":
-        scores.write_text(scores.read_text().replace("scene_10001", "scene_99999"))
-    elif how == "swapped header":
-        header = rows[0].replace("left_score,right_score", "right_score,left_score")
-        scores.write_text("\n".join([header, *rows[1:]]) + "\n")
-    elif how == "no header":
-        scores.write_text("\n".join(rows[1:]) + "\n")
-    elif how == "mixture":
-        record(folder, ["one"] * 5 + ["another"] * 7, data)
-    elif how == "no record":
-        record(folder, ["one"] * 11, data)
+def edit(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the lines of the scores."""
+    path = folder / "scores.csv"
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
 
 
 def record(folder: Path, settings: list[str], data: TinyDataset) -> None:
@@ -492,42 +452,83 @@ def record(folder: Path, settings: list[str], data: TinyDataset) -> None:
             records.add(Result(row_name(row_key(row)), row_digest(row), made_from))
 
 
+def test_equal_separators_are_told_apart_by_their_folders(data, experiments, folder):
+    results = load_results(load(data), [experiments[0].folder, folder])
+    assert results.separators == ["hpss (hpss)", "hpss (again)"]
+
+
+def test_a_folder_without_a_record_is_named_after_itself(data, experiments, tmp_path):
+    folder = tmp_path / "from elsewhere"
+    folder.mkdir()
+    shutil.copyfile(experiments[0].folder / "scores.csv", folder / "scores.csv")
+    results = load_results(load(data), [folder])
+    assert results.separators == ["from elsewhere"]
+    assert find_extremes(results, "from elsewhere")["worst"][0].clipping_rate is None
+
+
+@pytest.mark.parametrize("score", ["nan", "-1.5", "7"])
+def test_rows_that_are_no_scores_are_left_out_and_counted(data, folder, caplog, score):
+    edit(folder, lambda rows: [*rows[:3], f"{rows[3].rpartition(',')[0]},{score}", *rows[4:]])
+    results = load_results(load(data), [folder])
+    assert (len(results.scores), results.n_left_out) == (11, 1)
+    assert "1 rows are left out: their scores are no numbers from -1 to 1.1" in caplog.text
+
+
+SWAPPED = ("left_score,right_score", "right_score,left_score")
+
+
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("change", "message"),
     [
-        ("batches", r"there is scores_1-2\.csv: join the batches with merge_batches_results\.py"),
-        ("none", r"scores\.csv: no such file; run evaluate\.py with path\.exp_folder="),
-        ("empty", r"scores\.csv holds no scores: run evaluate\.py"),
-        ("doubled", r"has scene_10001 with L0001 more than once"),
-        ("other split", r"scene scene_99999 is not in the metadata of split 'train'"),
-        ("swapped header", r"scores\.csv: has the columns .*'right_score', 'left_score'"),
-        ("no header", r"scores\.csv: has the columns \['scene_10001'"),
-        ("mixture", r"different origin: 5 of 12 scores were made from other settings"),
-        ("no record", r"different origin: 1 of 12 scores have no record"),
+        (None, r"scores\.csv: no such file; run evaluate\.py with path\.exp_folder="),
+        (lambda rows: rows[:1], r"scores\.csv holds no scores: run evaluate\.py"),
+        (lambda rows: [*rows, rows[1]], r"has scene_10001 with L0001 more than once"),
+        (
+            lambda rows: [row.replace("scene_10001", "scene_99999") for row in rows],
+            r"scene scene_99999 is not in the metadata of split 'train'",
+        ),
+        (
+            lambda rows: [rows[0].replace(*SWAPPED), *rows[1:]],
+            r"scores\.csv: has the columns .*'right_score', 'left_score'",
+        ),
+        (lambda rows: rows[1:], r"scores\.csv: has the columns \['scene_10001'"),
     ],
 )
-def test_message_for_a_folder_without_usable_scores(data, experiments, tmp_path, how, message):
-    folder = tmp_path / "exp"
-    shutil.copytree(experiments[0].folder, folder)
-    spoil(folder, how, data)
+def test_message_for_a_folder_without_usable_scores(data, folder, change, message):
+    if change is None:
+        (folder / "scores.csv").unlink()
+    else:
+        edit(folder, change)
     with pytest.raises(RecipeError, match=message):
         load_results(load(data), [folder])
 
 
-def test_scores_that_were_all_changed_since_are_refused(data, experiments, tmp_path):
-    folder = tmp_path / "exp"
-    shutil.copytree(experiments[0].folder, folder)
-    record(folder, ["one"] * 12, data)
-    pd.read_csv(folder / "scores.csv").round(3).to_csv(folder / "scores.csv", index=False)
-    with pytest.raises(RecipeError, match=r"different origin: 12 of 12 scores have no record"):
+def test_message_for_batches_that_were_not_merged(data, folder):
+    (folder / "scores.csv").rename(folder / "scores_1-2.csv")
+    message = r"there is scores_1-2\.csv: join the batches with merge_batches_results\.py"
+    with pytest.raises(RecipeError, match=message):
         load_results(load(data), [folder])
 
 
-def test_scores_of_one_origin_and_scores_without_records_are_shown(data, experiments, tmp_path):
-    folder = tmp_path / "exp"
-    shutil.copytree(experiments[0].folder, folder)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["one"] * 5 + ["another"] * 7, r"origin: 5 of 12 scores were made from other settings"),
+        (["one"] * 11, r"origin: 1 of 12 scores have no record"),
+    ],
+)
+def test_scores_of_different_origin_are_refused(data, folder, settings, message):
+    record(folder, settings, data)
+    with pytest.raises(RecipeError, match=f"different {message}"):
+        load_results(load(data), [folder])
+
+
+def test_scores_of_one_origin_are_shown_but_refused_when_all_were_changed_since(data, folder):
     record(folder, ["one"] * 12, data)
     assert len(load_results(load(data), [folder]).scores) == 12
+    pd.read_csv(folder / "scores.csv").round(3).to_csv(folder / "scores.csv", index=False)
+    with pytest.raises(RecipeError, match=r"different origin: 12 of 12 scores have no record"):
+        load_results(load(data), [folder])
 
 
 def test_a_pair_that_is_none_of_the_data_set_is_refused(own_tiny, tmp_path):
@@ -540,15 +541,11 @@ def test_a_pair_that_is_none_of_the_data_set_is_refused(own_tiny, tmp_path):
         load_results(load(own_tiny), [experiment.folder])
 
 
-def test_message_for_a_folder_given_twice(data, experiments):
-    folder = experiments[0].folder
+def test_message_for_folders_that_are_there_twice_or_not_at_all(data, folder):
     with pytest.raises(RecipeError, match=r"is given twice: correct report\.folders"):
         load_results(load(data), [folder, folder])
-
-
-def test_message_for_a_folder_that_is_not_there(data, tmp_path):
     with pytest.raises(RecipeError, match=r"no such folder; name experiment folders with"):
-        load_results(load(data), [tmp_path / "nowhere"])
+        load_results(load(data), [folder / "nowhere"])
 
 
 def test_script_prints_the_table_and_where_the_page_is(data, experiments, tmp_path):

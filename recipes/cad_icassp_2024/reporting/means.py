@@ -36,26 +36,10 @@ def mean_lines(
     value: str = "score",
     bin_width: float | None = None,
 ) -> pd.DataFrame:
-    """Return where the means of the rows of equal `x` are drawn, for each separator with rows.
+    """Return where the means of rows of equal `x` are drawn: a row for each separator and group.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        With ``separator``, ``song`` and the columns `x` and `value`.
-    separators : sequence of str
-        All of them, in their order.
-    x, value : str
-        Column of the position, column of what is averaged.
-    spacing : float
-        Distance between separators, in units of `x`.
-    bin_width : float, optional
-        Rows of one bin are a group instead, drawn at their mean position.
-
-    Returns
-    -------
-    DataFrame
-        ``separator``, its ``index`` among all, ``x``, ``mean``, and the ends of its interval,
-        ``low`` and ``high``.
+    Separators are `spacing` apart, in units of `x`. With `bin_width` the rows of a bin are a group,
+    drawn at their mean position. `low` and `high` are the ends of the mean's interval.
     """
     kept = rows.dropna(subset=[x, value])
     kept = kept.assign(group=kept[x] if bin_width is None else np.floor(kept[x] / bin_width))

@@ -86,18 +86,10 @@ def write_players(
     sample_rate: int,
     reference: Callable[[Pair], np.ndarray],
 ) -> None:
-    """Give each example its players: reference, mixture and enhanced signal.
+    """Give each example its players, with files in `folder`: reference, mixture, enhanced signal.
 
-    Parameters
-    ----------
-    results : Results
-    examples : sequence of Example
-    folder : Path
-        Where the files go.
-    sample_rate : int
-        Of mixtures and references in Hz.
-    reference : callable
-        Returns what the enhanced signal of a pair is compared with, shape (samples, 2).
+    `reference` returns what the enhanced signal of a pair is compared with, shape (samples, 2), at
+    `sample_rate` in Hz.
     """
     written: dict[Path, Player] = {}
 

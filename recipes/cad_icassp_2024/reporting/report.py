@@ -54,22 +54,8 @@ def write_report(
 ) -> None:
     """Write the page of some experiments, its plots and sounds, and log a summary.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    folders : sequence of Path
-        Experiment folders side by side.
-    path : Path
-        The page; plots and sounds go into ``{its name}_files`` beside it.
-    sample_rate : int
-        Of the music in Hz.
-    reference : callable, optional
-        Gives the reference of a pair, for players; without it the page has none.
-
-    Raises
-    ------
-    RecipeError
-        When a folder has no scores or they are not of this data set, or music is missing.
+    Plots and sounds go into ``{its name}_files`` beside the page. `reference` gives what the
+    enhanced signal of a pair is compared with; without it the page has no players.
     """
     results = load_results(dataset, folders)
     files = path.with_name(f"{path.stem}_files")

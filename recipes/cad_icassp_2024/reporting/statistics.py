@@ -89,13 +89,6 @@ def mean_interval(scores: pd.Series, songs: pd.Series, n_resamples: int = N_RESA
     makes intervals too narrow: songs are drawn. Fewer than `MIN_SONGS` songs cannot stand for
     others, though: then pairs are drawn, and the interval is about other pairs of the same songs.
 
-    Parameters
-    ----------
-    scores, songs : Series, shape (n,)
-        The scores, and the song of each.
-    n_resamples : int
-        How many samples to draw.
-
     References
     ----------
     B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993,

@@ -366,6 +366,7 @@ def test_many_separators_with_long_strange_names_fit_without_warnings(
     own_tiny, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(figures, "DPI", 50)
+    monkeypatch.setattr("recipes.cad_icassp_2024.reporting.means.N_RESAMPLES", 20)
     names = [f"separator 分離 number {n}" for n in range(8)]
     folders = [tmp_path / name[-1] for name in names]
     for n, folder in enumerate(folders):

@@ -32,7 +32,7 @@ from clarity.utils.memory import keep_freed_memory
 from recipes.cad_icassp_2024.baseline.enhance import Enhancer
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.baseline.songs import group_by_mixture
-from recipes.cad_icassp_2024.runs.command_line import compose_config
+from recipes.cad_icassp_2024.runs.composition import compose_config
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.parallel import overlap_stages
 from recipes.cad_icassp_2024.runs.run import open_run

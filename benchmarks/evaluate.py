@@ -25,7 +25,7 @@ import measure
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import score_pairs
 from recipes.cad_icassp_2024.data.dataset import Dataset
-from recipes.cad_icassp_2024.runs.command_line import compose_config
+from recipes.cad_icassp_2024.runs.composition import compose_config
 from recipes.cad_icassp_2024.runs.config import as_config
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from tests.recipes.tiny_dataset import make_tiny_dataset, read, write

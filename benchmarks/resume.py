@@ -31,7 +31,7 @@ from recipes.cad_icassp_2024.baseline.enhance import Enhancer, enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.songs import Song
 from recipes.cad_icassp_2024.data.scenes import Pair
-from recipes.cad_icassp_2024.runs.command_line import compose_config
+from recipes.cad_icassp_2024.runs.composition import compose_config
 from recipes.cad_icassp_2024.runs.config import as_config
 from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.scores import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clarity.utils.atomic_files import atomic_path
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
-from recipes.cad_icassp_2024.runs.command_line import compose_config
+from recipes.cad_icassp_2024.runs.composition import compose_config
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.schema import describe
 

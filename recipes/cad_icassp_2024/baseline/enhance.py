@@ -40,7 +40,8 @@ from recipes.cad_icassp_2024.pyclarity import (
     remix_stems,
     save_flac_signal,
 )
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.command_line import command_line
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.parallel import n_side_by_side, overlap_stages

@@ -34,7 +34,8 @@ from recipes.cad_icassp_2024.pyclarity import (
     remix_stems,
     set_song_seed,
 )
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.command_line import command_line
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.origins import warn_of_other_settings, warn_of_outdated

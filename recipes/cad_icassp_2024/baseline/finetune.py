@@ -32,7 +32,8 @@ from recipes.cad_icassp_2024.baseline.validation import Validator, validation_pa
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.command_line import command_line
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.run import Run, open_run
 from recipes.cad_icassp_2024.runs.schema import check_config

@@ -17,7 +17,8 @@ from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.command_line import command_line
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.job import job
 

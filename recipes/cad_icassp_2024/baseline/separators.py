@@ -20,7 +20,7 @@ from clarity.separation.ensemble import EnsembleSeparator, OnDemandSeparator, sh
 from clarity.separation.fingerprint import fingerprint
 from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.command_line import compose_config
+from recipes.cad_icassp_2024.runs.composition import compose_config
 from recipes.cad_icassp_2024.runs.config import SeparatorConfig
 
 

@@ -44,7 +44,8 @@ from recipes.cad_icassp_2024.generate_dataset.hrtf import (
     normalise_lufs_level,
 )
 from recipes.cad_icassp_2024.runs import locks
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.command_line import command_line
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.parallel import CancelToken, ordered_parallel_map
 from recipes.cad_icassp_2024.runs.records import Records

@@ -29,7 +29,8 @@ from recipes.cad_icassp_2024.generate_dataset.config import (
     as_generate_config,
 )
 from recipes.cad_icassp_2024.generate_dataset.generated_metadata import write_generated
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, command_line
+from recipes.cad_icassp_2024.runs.command_line import command_line
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.job import job
 
 T = TypeVar("T")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.util
 import itertools
@@ -14,21 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from clarity.utils.stopping import exit_code, raised_when_stopped
+from recipes.cad_icassp_2024.runs.composition import (
+    compose_config,
+    composition_problem,
+)
 from recipes.cad_icassp_2024.runs.config import Config
 from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 from recipes.cad_icassp_2024.runs.schema import describe
 from recipes.cad_icassp_2024.runs.slurm import say_when_a_job_is_ended
-
-# A wheel carries config/ inside the recipe; in a checkout it is the folder at the top.
-_PLACES = [Path(__file__).resolve().parents[level] / "config" for level in (1, 3)]
-CONFIG_DIR = next(folder for folder in _PLACES if folder.is_dir())
 
 # What Hydra's launchers need: a package of hydra_plugins, and the extra that installs it.
 _LAUNCHERS = {
@@ -75,7 +69,7 @@ def command_line(
                 _run_until_stopped(lambda: print(text, flush=True))  # noqa: T201
                 return
             sys.argv[1:] = translate_overrides(sys.argv[1:])
-            for problem in command_line_problems(sys.argv[1:]):
+            for problem in command_line_problems(sys.argv[1:], config_name, schema):
                 sys.exit(problem)
             say_when_a_job_is_ended(sys.argv[1:])
             _run_until_stopped(main)
@@ -102,13 +96,17 @@ def _run_until_stopped(main: Callable[[], None]) -> None:
         sys.exit(1)
 
 
-def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield what Hydra would answer with a traceback.
+def command_line_problems(
+    arguments: Sequence[str], config_name: str = "config", schema: type = Config
+) -> Iterator[str]:
+    """Yield what Hydra would answer with a traceback, or with many lines.
 
     Parameters
     ----------
     arguments : sequence of str
         The command line without the script's name.
+    config_name, schema
+        See `command_line`.
     """
     for argument in arguments:
         if (text := argument.encode("utf-8", "backslashreplace").decode()) != argument:
@@ -123,7 +121,10 @@ def command_line_problems(arguments: Sequence[str]) -> Iterator[str]:
                 f"pip install -e '.[{extra}]'"
             )
     folders = list(_config_dirs(arguments))
-    yield from list(_broken_files(folders)) or _unknown_separators(arguments, folders)
+    if broken := list(_broken_files(folders)):
+        yield from broken
+    elif problem := composition_problem(arguments, folders, config_name, schema):
+        yield problem
 
 
 def _config_dirs(arguments: Sequence[str]) -> Iterator[Path]:
@@ -146,34 +147,6 @@ def _broken_files(folders: Sequence[Path]) -> Iterator[str]:
             yield f"{path} is not YAML: {error}"
 
 
-def _unknown_separators(arguments: Sequence[str], folders: Sequence[Path]) -> Iterator[str]:
-    """Yield the separators that Hydra does not find, where nothing else tells it where to look."""
-    elsewhere = r"hydra\.searchpath=|--config-(?!dir)|-c[pn]"
-    if any(re.match(elsewhere, argument) for argument in arguments):
-        return
-    search_path = ",".join(f"'file://{folder.absolute()}'" for folder in folders)
-    for argument in arguments:
-        match = re.fullmatch(r"\+{0,2}separator=([\w./,-]+)", argument)
-        for name in match[1].split(",") if match else ():
-            if (CONFIG_DIR / "separator" / f"{name}.yaml").is_file():
-                continue
-            try:
-                compose_config(
-                    "config", [f"separator='{name}'", f"hydra.searchpath=[{search_path}]"]
-                )
-            except MissingConfigException as error:
-                if error.missing_cfg_file == f"separator/{name}":
-                    names = error.options or ()
-                    near = difflib.get_close_matches(name, names, n=1)
-                    hint = f" (did you mean {near[0]}?)" if near else ""
-                    yield (
-                        f"Could not find 'separator/{name}'{hint}: there are {', '.join(names)}; "
-                        f"--config-dir=FOLDER adds your own, FOLDER/separator/{name}.yaml"
-                    )
-            except (HydraException, OmegaConfBaseException, ValueError):
-                continue  # Hydra says it itself
-
-
 def help_text(
     name: str, summary: str, examples: Sequence[str], config_name: str, schema: type
 ) -> str:
@@ -193,19 +166,3 @@ def help_text(
         f"{groups if schema is Config else ''}--hydra-help tells of Hydra's own flags.\n"
     )
     return re.sub(r"\$\{([^}]*)\}", r"<\1>", text)
-
-
-def compose_config(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """Compose a configuration, in a script (which knows of ``--config-dir``) or without one.
-
-    Parameters
-    ----------
-    config_name : str
-        A file in ``config/``, without ``.yaml``.
-    overrides : sequence of str
-        As on a command line.
-    """
-    if GlobalHydra.instance().is_initialized():
-        return compose(config_name, list(overrides))
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return compose(config_name, list(overrides))

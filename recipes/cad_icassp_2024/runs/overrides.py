@@ -39,16 +39,21 @@ def translate_overrides(arguments: Sequence[str]) -> list[str]:
     list of str
     """
     sweeps = bool({"-m", "--multirun"} & set(arguments))
-    flags, overrides = [], []
-    for before, argument in itertools.pairwise(["", *arguments]):
-        if _FLAG.fullmatch(argument) or _FLAG_WITH_VALUE.fullmatch(before):
-            flags.append(argument)
-        else:
-            overrides.append(_with_quotes(argument, sweeps))
-    translated = [*flags, *overrides]
+    flags, overrides = split_flags(arguments)
+    translated = [*flags, *(_with_quotes(override, sweeps) for override in overrides)]
     if any(re.match(r"\+{0,2}separator=", argument) for argument in translated):
         return translated
     return [re.sub(r"^separator\.model=", "separator=", argument) for argument in translated]
+
+
+def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part ``-m``, ``--config-dir`` and the like, with their values, from all other arguments."""
+    flags: list[str] = []
+    others: list[str] = []
+    for before, argument in itertools.pairwise(["", *arguments]):
+        is_flag = _FLAG.fullmatch(argument) or _FLAG_WITH_VALUE.fullmatch(before)
+        (flags if is_flag else others).append(argument)
+    return flags, others
 
 
 def _with_quotes(argument: str, sweeps: bool) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -94,9 +94,19 @@ def _unknown_keys(cfg: DictConfig, schema: type) -> Iterator[str]:
         part = OmegaConf.select(cfg, name) if name else cfg
         for key in (f"{name}.{child!s}".lstrip(".") for child in part):
             if key not in known and key not in parts:
-                close = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else "--help lists all keys"
-                yield f"{key}: there is no such key; {hint}"
+                yield no_such_key(key, known)
+
+
+def no_such_key(key: str, known: Collection[str]) -> str:
+    """Say that nothing knows of a key, and which one may be meant."""
+    last_parts = {name.rpartition(".")[2]: name for name in known}
+    close = [
+        *difflib.get_close_matches(key, known, n=1),
+        *(last_parts[part] for part in difflib.get_close_matches(key, last_parts, n=1)),
+    ]
+    listed = "--cfg hydra lists Hydra's" if key.startswith("hydra.") else "--help lists all keys"
+    hint = f"did you mean {close[0]}?" if close else listed
+    return f"{key}: there is no such key; {hint}"
 
 
 def describe(

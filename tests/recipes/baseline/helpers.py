@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hydra import compose, initialize_config_dir
 
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 
@@ -76,3 +79,29 @@ def run_script(
         check=False,
         timeout=600,
     )
+
+
+def call_script(
+    script: str, *arguments: str, cwd: Path, capsys: pytest.CaptureFixture[str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of the baseline in this process, which has torch and all else in memory.
+
+    Only what the process itself does is missing: its imports, its signals, its last flush.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    capsys.readouterr()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(cwd)
+            patch.setattr(sys, "argv", [str(SCRIPTS / script), *arguments])
+            module = script.removesuffix(".py")
+            importlib.import_module(f"recipes.cad_icassp_2024.baseline.{module}").main()
+        code = 0
+    except SystemExit as end:  # as the interpreter treats it
+        code = end.code if isinstance(end.code, int) else 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    finally:
+        root.handlers[:], root.level = handlers, level
+    return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.paths import DataPaths
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.scores import SCORE_COLUMNS, write_scores

@@ -7,22 +7,22 @@ import sys
 
 import pytest
 
-from tests.recipes.baseline.helpers import ROOT, SCRIPTS, run_script
+from tests.recipes.baseline.helpers import ROOT, SCRIPTS, call_script, run_script
 
 
 def output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
+NOTHING_GIVEN = ([], ["path.root is not given: add path.root=FOLDER"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
-        ([], ["path.root is not given: add path.root=FOLDER"]),
+        NOTHING_GIVEN,
         (["path.root=nowhere"], ["path.root=nowhere does not exist", "give the folder"]),
         (["path.root=DATA", "separator=demuc"], ["Could not find 'separator/demuc'", "openunmix"]),
-        (["path.root=DATA", "separator.modl=x"], ["Key 'modl' not in 'SeparatorConfig'"]),
-        (["path.root=DATA", "sample_rate=four"], ["'four'", "Integer", "sample_rate"]),
-        (["path.root=DATA", "on_error=perhaps"], ["perhaps", "stop", "skip"]),
         (["path.root=DATA", "separator=hpss", "separator.device=cuda:7"], ["cuda:7", "cpu"]),
         (
             ["path.root=DATA", "separator=hpss", "separator.module._target_=no.such.Thing"],
@@ -30,17 +30,28 @@ def output(done: subprocess.CompletedProcess[str]) -> str:
         ),
         (["path.root=DATA", "separator=demucs", "separator.checkpoint=gone.pt"], ["gone.pt"]),
         (["path.root=DATA", f"path.exp_folder={'x' * 300}"], ["longer than the disk allows"]),
-        (["path.root=caf\udce9"], ["caf\\udce9' is not UTF-8 text: rename"]),
     ],
 )
-def test_a_mistake_gets_one_message_and_exit_code_1(arguments, messages, tiny, tmp_path):
+def test_a_mistake_gets_one_message_and_exit_code_1(arguments, messages, tiny, tmp_path, capsys):
     arguments = [argument.replace("DATA", str(tiny.root)) for argument in arguments]
-    done = run_script("enhance.py", *arguments, cwd=tmp_path)
+    done = call_script("enhance.py", *arguments, cwd=tmp_path, capsys=capsys)
     assert done.returncode == 1, output(done)
     assert "Traceback" not in output(done)
     for message in messages:
         assert message in output(done)
     assert not list(tmp_path.rglob("*.flac"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [NOTHING_GIVEN, (["path.root=caf\udce9"], ["caf\\udce9' is not UTF-8 text: rename"])],
+)
+def test_so_does_it_in_a_process_of_its_own(arguments, messages, tmp_path):
+    done = run_script("enhance.py", *arguments, cwd=tmp_path)
+    assert done.returncode == 1, output(done)
+    assert "Traceback" not in output(done)
+    for message in messages:
+        assert message in output(done)
 
 
 def test_the_traceback_is_there_for_who_asks(tmp_path):
@@ -52,8 +63,8 @@ def test_the_traceback_is_there_for_who_asks(tmp_path):
 
 
 @pytest.mark.parametrize("script", ["enhance", "evaluate", "merge_batches_results", "report"])
-def test_help_explains_every_key_and_shows_three_commands(script, tmp_path):
-    done = run_script(f"{script}.py", "--help", cwd=tmp_path)
+def test_help_explains_every_key_and_shows_three_commands(script, tmp_path, capsys):
+    done = call_script(f"{script}.py", "--help", cwd=tmp_path, capsys=capsys)
     assert done.returncode == 0, output(done)
     assert done.stdout.count(f"python {script}.py") >= 3
     for key in ("path.root", "separator.segment", "evaluate.batch_size", "on_error"):
@@ -65,7 +76,7 @@ def test_a_sweep_gives_each_separator_its_folder_and_works_as_a_module(tiny, plu
     done = subprocess.run(
         [
             *(sys.executable, "-m", "recipes.cad_icassp_2024.baseline.enhance", "-m"),
-            *("separator.model=hpss,oracle", f"path.root={tiny.root}"),
+            *("separator.model=passthrough,oracle", f"path.root={tiny.root}"),
             *("evaluate.batch_size=4", "evaluate.batch=0"),
             f"path.exp_folder={tmp_path}/exp/${{separator.model}}",
             f"hydra.sweep.dir={tmp_path}/sweep",
@@ -76,12 +87,12 @@ def test_a_sweep_gives_each_separator_its_folder_and_works_as_a_module(tiny, plu
         check=False,
     )
     assert done.returncode == 0, output(done)
-    for name in ("hpss", "oracle"):
+    for name in ("passthrough", "oracle"):
         assert len(list((tmp_path / "exp" / name / "enhanced_signals").glob("*.flac"))) == 2
 
 
-def test_one_failing_job_leaves_the_others_running(tiny, tmp_path):
-    done = run_script(
+def test_one_failing_job_leaves_the_others_running(tiny, tmp_path, capsys):
+    done = call_script(
         "enhance.py",
         "-m",
         "separator=hpss,oracle",
@@ -89,6 +100,7 @@ def test_one_failing_job_leaves_the_others_running(tiny, tmp_path):
         f"path.root={tiny.root}",
         "evaluate.batch_size=8",
         cwd=tmp_path,
+        capsys=capsys,
     )
     assert done.returncode == 1
     assert "separator 'oracle': sample_rate must be positive, not 0" in output(done)
@@ -111,15 +123,16 @@ def test_parallel_jobs_share_the_work(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("elsewhere", [(), ("hydra.job.chdir=true", "hydra.run.dir=elsewhere")])
-def test_scripts_run_from_their_own_folder_with_a_relative_root(tiny, tmp_path, elsewhere):
+def test_scripts_run_from_their_own_folder_with_a_relative_root(tiny, tmp_path, capsys, elsewhere):
     (tmp_path / "data").symlink_to(tiny.root)
     work = tmp_path / "work"
     work.mkdir()
     before = set(SCRIPTS.rglob("*"))
-    done = run_script(
+    done = call_script(
         *("enhance.py", "path.root=../data", "separator=oracle", "evaluate.batch_size=8"),
         *elsewhere,
         cwd=work,
+        capsys=capsys,
     )
     assert done.returncode == 0, output(done)
     assert (work / "exp" / "oracle" / "enhanced_signals").is_dir()

@@ -10,11 +10,8 @@ from omegaconf import OmegaConf
 
 from recipes.cad_icassp_2024.baseline.separators import build_separator
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.command_line import (
-    CONFIG_DIR,
-    command_line_problems,
-    compose_config,
-)
+from recipes.cad_icassp_2024.runs.command_line import command_line_problems
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR, compose_config
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 from recipes.cad_icassp_2024.runs.schema import describe
@@ -223,6 +220,78 @@ def test_a_broken_file_of_the_users_own_is_named(tmp_path):
         assert "mine.yaml is not YAML" in problem
     (problem,) = command_line_problems(["--config-dir", "mime", "separator=mine"])
     assert problem == f"--config-dir mime: no such folder (looked for {Path('mime').absolute()})"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("separator.modl=x", "separator.modl: there is no such key; did you mean separator.model?"),
+        ("device=cpu", "device: there is no such key; did you mean separator.device?"),
+        ("n_wokers=2", "n_wokers: there is no such key; --help lists all keys"),
+        ("-m n_wokers=2,3", "n_wokers: there is no such key; --help lists all keys"),
+        ("nalr={nfir:3,fs:4}", "nalr.fs: there is no such key; "),
+        ("hydra.foo=1", "hydra.foo: there is no such key; --cfg hydra lists Hydra's"),
+        ("path=nowhere", "Could not find 'path/nowhere' (the data's folder is path.root=FOLDER): "),
+        ("-m path=default,nowhere", "Could not find 'path/nowhere' (the data's folder is "),
+        ("hydra/launcher=x", "Could not find 'hydra/launcher/x': there are basic, "),
+        (
+            "hydra/launcher=paralel",
+            "Could not find 'hydra/launcher/paralel' (did you mean parallel?",
+        ),
+        ("-m separator=hpss,typo", "Could not find 'separator/typo': there are demucs, "),
+        (
+            "sample_rate=four",
+            "Error merging override sample_rate=four: Value 'four' of type 'str' could not be "
+            "converted to Integer (sample_rate: rate of the music",
+        ),
+        ("-m sample_rate=44100,four", "Error merging override sample_rate=four: Value 'four' of"),
+        ("on_error=perhaps", "Error merging override on_error=perhaps: Invalid value 'perhaps', "),
+        ("nalr=3", "Error merging override nalr=3: Invalid type assigned: int"),
+        ("enhance", "cannot read 'enhance': it is neither key=value nor a flag; --help shows"),
+        ("evaluate.batch={a", "cannot read 'evaluate.batch={a': a bracket or a quote is missing; "),
+        ("evaluate.batch=1,2", "Ambiguous value for argument 'evaluate.batch=1,2': 1. To use it "),
+        ("path.root=caf\udce9", "path.root='caf\\udce9' is not UTF-8 text: rename the file or"),
+    ],
+)
+def test_what_cannot_be_composed_is_one_line(typed, message):
+    for arguments in (typed.split(), ["path.root=/d", *typed.split(), "evaluate.batch_size=2"]):
+        (problem,) = command_line_problems(translate_overrides(arguments))
+        assert problem.startswith(message)
+        assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "separator.model=hpss",
+        "separator=hpss separator.model=mine",
+        "-m separator=hpss,oracle evaluate.batch=range(0,2000) evaluate.batch_size=2000",
+        "-m separator=glob(*) hydra.sweep.dir=x",
+        "hydra/launcher=parallel -m sample_rate=44100,48000",
+        "path.exp_folder=${nothing}/x",
+        "+colour=red",
+        "--cfg job n_wokers=2",
+        "--config-name=mine n_wokers=2",
+    ],
+)
+def test_what_can_be_composed_or_is_elsewhere_goes_to_hydra(typed):
+    assert not list(command_line_problems(translate_overrides(typed.split())))
+
+
+def test_a_wrong_key_in_a_file_of_the_users_own_is_one_line(tmp_path):
+    (tmp_path / "separator").mkdir()
+    (tmp_path / "separator" / "mine.yaml").write_text("model: mine\nmodul: x")
+    own = ["--config-dir", str(tmp_path)]
+    for arguments in (["separator=mine"], ["-m", "separator=hpss,mine"]):
+        (problem,) = command_line_problems([*own, *arguments])
+        assert problem.startswith("In 'separator/mine': ")
+        assert "Key 'modul' not in 'SeparatorConfig'" in problem
+        assert "\n" not in problem
+
+
+def test_who_asks_for_tracebacks_gets_hydras(monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    assert not list(command_line_problems(["n_wokers=2"]))
 
 
 def test_a_misspelt_separator_is_one_line_with_the_choices(tmp_path):

@@ -53,7 +53,7 @@ def test_relative_root_means_what_was_typed(data: TinyDataset) -> None:
     ("argument", "message"),
     [
         ("path.root=nowhere", "path.root=nowhere does not exist"),
-        ("n_wokers=2", "Key 'n_wokers' not in 'GenerateConfig'"),
+        ("n_wokers=2", "n_wokers: there is no such key; did you mean n_workers?"),
         ("sample_rate=fast", "Value 'fast' of type 'str' could not be converted to Integer"),
         ("sample_rate=0", "sample_rate=0: must be 1 or more"),
     ],

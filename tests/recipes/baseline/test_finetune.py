@@ -22,7 +22,8 @@ from recipes.cad_icassp_2024.baseline.finetune import finetune
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.baseline.training import Losses
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.runs.command_line import CONFIG_DIR, translate_overrides
+from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
+from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 from recipes.cad_icassp_2024.runs.schema import check_config
 from recipes.cad_icassp_2024.runs.training_folder import TrainingFolder
 from tests.recipes.baseline.helpers import make_config

@@ -67,6 +67,8 @@ class FinetuneConfig(Config):
         """Yield what is wrong with the values, in all parts."""
         yield from super().problems()
         yield from self.training.problems()
+        if self.evaluate.batch_size > 1:
+            yield f"evaluate.batch_size={self.evaluate.batch_size}: a training has one batch, 1"
 
 
 ConfigStore.instance().store(name="finetune_schema", node=FinetuneConfig)

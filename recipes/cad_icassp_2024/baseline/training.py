@@ -1,21 +1,30 @@
-"""What fine-tuning is made of: random crops of the at-mic music, and the loss behind the chain."""
+"""What fine-tuning is made of: random crops of the at-mic music, losses behind the chain, steps."""
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 import torch
+from torch.nn.utils import clip_grad_norm_
+from tqdm import trange
 
-from clarity.enhancer.nalr import NALR
 from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.utils.file_io import read_signal
 from recipes.cad_icassp_2024.baseline.differentiable import amplify, integrated_loudness, remix
+from recipes.cad_icassp_2024.baseline.evaluate import PRESENTATION_LEVEL_DB_SPL
+from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
+from recipes.cad_icassp_2024.runs.training_folder import HistoryRow
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,25 +62,19 @@ class CropReader:
 
     Attributes
     ----------
+    config : FinetuneConfig
+        Length and rate of the crops; a shorter song is taken whole, with silence behind it.
     dataset : Dataset
     pairs : sequence of Pair
         Each is equally likely.
     sources : sequence of str
         Order of the stems.
-    sample_rate : int
-        Rate of the music in Hz; files must have it.
-    n_samples : int
-        Length of a crop; a shorter song is taken whole, with silence behind it.
-    nalr : NALR
-        The hearing aid's prescription.
     """
 
+    config: FinetuneConfig
     dataset: Dataset
     pairs: Sequence[Pair]
     sources: Sequence[str]
-    sample_rate: int
-    n_samples: int
-    nalr: NALR
 
     def draw(self, n_crops: int, generator: np.random.Generator) -> Crops:
         """Read crops at random places.
@@ -93,7 +96,8 @@ class CropReader:
             for pair in pairs
             for audiogram in (pair.listener.audiogram_left, pair.listener.audiogram_right)
         ]
-        filters = np.stack([self.nalr.build(audiogram)[0] for audiogram in audiograms])
+        nalr = self.config.nalr.make()
+        filters = np.stack([nalr.build(audiogram)[0] for audiogram in audiograms])
         gains_db = [[pair.scene.gains_db[name] for name in self.sources] for pair in pairs]
         return Crops(
             mixture=torch.from_numpy(signals[:, 0]),
@@ -105,20 +109,21 @@ class CropReader:
 
     def _read(self, pair: Pair, generator: np.random.Generator) -> np.ndarray:
         """Mixture and stems of a crop, shape (1 + sources, 2, samples), float32."""
-        files = [self.dataset.music_file(pair.scene, name) for name in (MIXTURE, *self.sources)]
-        n_frames = soundfile.info(files[0]).frames
-        start = int(generator.integers(max(n_frames - self.n_samples, 0) + 1))
-        crop = np.zeros((len(files), 2, self.n_samples), np.float32)
-        n_read = min(self.n_samples, n_frames - start)
-        for signal, file in zip(crop, files, strict=True):
-            signal[:, :n_read] = read_signal(
-                file, self.sample_rate, offset=start, n_samples=n_read, offset_is_samples=True
-            ).T
+        rate, names = self.config.sample_rate, (MIXTURE, *self.sources)
+        n_samples = round(self.config.training.crop_s * rate)
+        files = [self.dataset.music_file(pair.scene, name) for name in names]
+        crop = np.zeros((len(files), 2, n_samples), np.float32)
+        with self.dataset.reading(pair.scene, names):
+            header = soundfile.info(files[0])
+            n_read = min(math.ceil(n_samples * header.samplerate / rate), header.frames)
+            start = int(generator.integers(header.frames - n_read + 1))
+            for signal, file in zip(crop, files, strict=True):
+                read = read_signal(file, rate, start, n_read, offset_is_samples=True)[:n_samples]
+                signal[:, : len(read)] = read.T
         return crop
 
 
-@dataclass(frozen=True)
-class Losses:
+class Losses(NamedTuple):
     """Losses of a step; scalars with gradients.
 
     Attributes
@@ -134,12 +139,7 @@ class Losses:
 
 
 def training_losses(
-    separator: SegmentedSeparator,
-    crops: Crops,
-    haaqi_loss: HaaqiLoss,
-    *,
-    soft_clip: bool,
-    haaqi_gradient: bool = True,
+    separator: SegmentedSeparator, crops: Crops, haaqi_loss: HaaqiLoss, *, soft_clip: bool
 ) -> Losses:
     """Separate crops, and compare stems with the true stems, and what listeners hear with both.
 
@@ -153,27 +153,25 @@ def training_losses(
         For the rate of the crops and a level of `PRESENTATION_LEVEL_DB_SPL` for an RMS of 1.
     soft_clip : bool
         As in enhance.py.
-    haaqi_gradient : bool
-        Whether HAAQI has a gradient, which takes more time than its value.
 
     Returns
     -------
     Losses
     """
     rate = separator.sample_rate
+    loudness_lufs = integrated_loudness(crops.mixture, rate)
     estimates = separate_crops(separator, crops.mixture)
-    lufs = integrated_loudness(crops.mixture, rate)
-    heard = estimates if haaqi_gradient else estimates.detach()
-    enhanced = amplify(remix(heard, crops.gains_db, lufs, rate), crops.filters)
+
+    enhanced = amplify(remix(estimates, crops.gains_db, loudness_lufs, rate), crops.filters)
     enhanced = enhanced.tanh() if soft_clip else enhanced.clamp(-1.0, 1.0)
-    wanted = remix(crops.stems, crops.gains_db, lufs, rate)
+
+    wanted = remix(crops.stems, crops.gains_db, loudness_lufs, rate)
     reference = amplify(wanted, crops.filters)
+
     # The level is that of the reference before amplification, as in evaluate.py.
     rms = wanted.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=1e-9)
-    return Losses(
-        l1=(estimates - crops.stems).abs().mean(),
-        haaqi=haaqi_loss(enhanced / rms, reference / rms, crops.ears),
-    )
+    l1 = (estimates - crops.stems).abs().mean()
+    return Losses(l1, haaqi_loss(enhanced / rms, reference / rms, crops.ears))
 
 
 def separate_crops(separator: SegmentedSeparator, mixture: torch.Tensor) -> torch.Tensor:
@@ -196,3 +194,51 @@ def separate_crops(separator: SegmentedSeparator, mixture: torch.Tensor) -> torc
     deviation = torch.where(deviation > 0, deviation, 1.0)
     estimates = separator.run_module((mixture - mean) / deviation)
     return estimates * deviation[:, None] + mean[:, None]
+
+
+def train_epoch(
+    epoch: int,
+    config: FinetuneConfig,
+    separator: SegmentedSeparator,
+    optimiser: torch.optim.Optimizer,
+    reader: CropReader,
+) -> HistoryRow:
+    """Do the steps of an epoch; what is random in it depends on its number alone.
+
+    Returns
+    -------
+    dict of str to float
+        Means over the steps: ``l1``, ``1 - haaqi`` and ``gradient_norm``.
+    """
+    training, module, device = config.training, separator.module, separator.device
+    seed = int(np.random.SeedSequence((training.seed, epoch)).generate_state(1)[0])
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    haaqi_loss = HaaqiLoss(
+        config.sample_rate,
+        level1=PRESENTATION_LEVEL_DB_SPL,
+        checkpoint=training.checkpointing,
+        generator=torch.Generator(device).manual_seed(seed),
+    )
+    steps = []
+    module.train()
+    for _ in trange(training.steps_per_epoch, desc=f"epoch {epoch}", leave=False, disable=None):
+        crops = reader.draw(training.batch_size, generator).to(device)
+        losses = training_losses(separator, crops, haaqi_loss, soft_clip=config.soft_clip)
+        weighted = (training.l1_weight, losses.l1), (training.haaqi_weight, losses.haaqi)
+        # A loss of no weight is left out: it costs no gradient, and may be NaN.
+        total = torch.stack([weight * loss for weight, loss in weighted if weight > 0]).sum()
+        optimiser.zero_grad()
+        total.backward()
+        norm = clip_grad_norm_(module.parameters(), training.max_gradient_norm)
+        if torch.isfinite(norm):
+            optimiser.step()
+        steps.append([losses.l1.item(), losses.haaqi.item(), norm.item()])
+    n_left_out = sum(not np.isfinite(norm) for _, _, norm in steps)
+    if n_left_out:
+        log.warning(
+            "epoch %d: %d of %d steps were left out because their gradient was not finite",
+            *(epoch, n_left_out, len(steps)),
+        )
+    means = np.ma.masked_invalid(steps).mean(axis=0).filled(np.nan)
+    return dict(zip(("l1", "1 - haaqi", "gradient_norm"), map(float, means), strict=True))

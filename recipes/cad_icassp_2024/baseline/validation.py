@@ -15,6 +15,7 @@ from recipes.cad_icassp_2024.baseline.enhanced_signals import as_16bit
 from recipes.cad_icassp_2024.baseline.evaluate import Scorer
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
 from recipes.cad_icassp_2024.baseline.hearing_aid import HearingAid
+from recipes.cad_icassp_2024.baseline.reference import References
 from recipes.cad_icassp_2024.baseline.remix import remix_to_loudness
 from recipes.cad_icassp_2024.baseline.songs import Song, group_by_mixture
 from recipes.cad_icassp_2024.data.dataset import Dataset
@@ -22,7 +23,7 @@ from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair, seed_for
 from recipes.cad_icassp_2024.runs.config import PathConfig
-from recipes.cad_icassp_2024.runs.settings import MadeFrom, digest
+from recipes.cad_icassp_2024.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,14 @@ class Validator:
             Mean HAAQI of the left and of the right ears.
         """
         scores = []
-        for song in tqdm(
-            group_by_mixture(self.pairs), desc="validating", leave=False, disable=None
-        ):
+        songs = group_by_mixture(self.pairs)
+        for song in tqdm(songs, desc="validating", leave=False, disable=None):
             signals = self._excerpts(song)
             mixture = Mixture(signals.pop(MIXTURE), self.scorer.run.config.sample_rate)
             stems = separator.separate(mixture)
             scores += [self._score(pair, mixture, stems, signals) for pair in song.pairs]
         left, right = np.mean(scores, axis=0)
         return float(left), float(right)
-
-    def data_digest(self) -> str:
-        """Return a hash of the music, gains and audiograms that the scores depend on."""
-        made_from = MadeFrom(self.dataset, SONG_FILES, {})
-        return digest({pair.id: made_from(pair) for pair in self.pairs})
 
     def _excerpts(self, song: Song) -> dict[str, np.ndarray]:
         """Read the middle of a song: the mixture and the true stems."""
@@ -91,7 +86,14 @@ class Validator:
         enhanced = self._as_written(remix_to_loudness(stems.items(), gains_db, lufs, rate), pair)
         reference = remix_to_loudness(true_stems.items(), gains_db, lufs, rate)
         seed = seed_for(pair.scene.id)
-        ears = self.scorer.score_ears(reference, enhanced, pair.listener, seed)
+        try:
+            ears = self.scorer.score_ears(reference, enhanced, pair.listener, seed)
+        except RecipeError as error:
+            raise RecipeError(
+                f"{pair.id}, the middle {len(reference) / rate:g} s of the song: {error}; take "
+                "more of it with training.valid_s, or choose other pairs with "
+                "training.valid_pairs or training.valid_split"
+            ) from error
         return [ear.score for ear in ears]
 
     def _as_written(self, remix: np.ndarray, pair: Pair) -> np.ndarray:
@@ -102,7 +104,28 @@ class Validator:
         return samples.astype(np.float32) / np.float32(FULL_SCALE_16BIT)
 
 
-def validation_paths(config: FinetuneConfig) -> DataPaths:
+def choose_validator(run: Run, config: FinetuneConfig) -> Validator:
+    """Choose the pairs to validate on, spread over their split.
+
+    Raises
+    ------
+    RecipeError
+        When there is no such split, or its music is not usable.
+    """
+    dataset, training = run.dataset, config.training
+    if training.valid_split not in (None, config.path.split):
+        dataset = Dataset.load(_validation_paths(config), run.records.contents)
+    n_pairs = min(training.valid_pairs, len(dataset.pairs))
+    chosen = np.linspace(0, len(dataset.pairs) - 1, n_pairs).round().astype(int)
+    pairs = [dataset.pairs[index] for index in chosen]
+    problems = dataset.check_audio(pairs, SONG_FILES)
+    if problems:
+        raise RecipeError("the music to validate on is not usable:\n  " + "\n  ".join(problems))
+    scorer = Scorer(run, References(dataset, config.sample_rate), n_threads=run.n_cores)
+    return Validator(scorer, dataset, pairs, training.valid_s)
+
+
+def _validation_paths(config: FinetuneConfig) -> DataPaths:
     """Return the paths of the data with ``training.valid_split`` for ``path.split``."""
     old, new = config.path.split, config.training.valid_split
     renamed = {

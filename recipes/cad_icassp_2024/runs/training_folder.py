@@ -1,8 +1,8 @@
 """The folder of a fine-tuning: where it stands, what was best, and how it came there.
 
-After each epoch ``state.pt`` is replaced as a whole, so that a run that is killed goes on with the
-epoch it was in. ``best.pt`` holds the weights with the highest validation score and is written
-before it; ``history.csv`` says for people what ``state.pt`` says for the program.
+After each epoch ``state.pt`` is replaced as a whole; it holds all that a run goes on from, and the
+best weights. ``best.pt`` (for ``separator.checkpoint``) and ``history.csv`` (for people) are made
+from it, again when a run goes on: a kill at any moment, or a file that is lost, costs nothing.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ class TrainingFolder:
     folder : Path
     rows : list of HistoryRow
         One row per epoch; the first, epoch 0, is the start.
+    best_weights : dict of str to Tensor
+        Those of `best_row`.
     """
 
     folder: Path
     rows: list[HistoryRow] = field(default_factory=list)
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def state_file(self) -> Path:
@@ -54,10 +57,6 @@ class TrainingFolder:
         return self.folder / "history.csv"
 
     @property
-    def _files(self) -> tuple[Path, ...]:
-        return self.state_file, self.best_file, self.history_file
-
-    @property
     def next_epoch(self) -> int:
         """The epoch to do next; 0 stands for the validation of the start."""
         return len(self.rows)
@@ -73,56 +72,54 @@ class TrainingFolder:
         Raises
         ------
         RecipeError
-            When the state is damaged or belongs to another module, or the best weights are missing.
+            When the state is damaged or belongs to another module.
         """
-        remove_leftovers(self._files)
+        remove_leftovers([self.state_file, self.best_file, self.history_file])
         if not self.state_file.exists():
             return
-        if not self.best_file.exists():
-            raise RecipeError(
-                f"{self.best_file} is missing, the best weights up to where {self.state_file} "
-                "stands: put it back, or start over with overwrite=true"
-            )
         try:
             state: dict[str, Any] = torch.load(
                 self.state_file, map_location="cpu", weights_only=True
             )
-            module.load_state_dict(state["module"])
+            for weights in ("best", "module"):
+                module.load_state_dict(state[weights])
             optimiser.load_state_dict(state["optimiser"])
-            self.rows = list(state["rows"])
+            self.rows, self.best_weights = state["rows"], state["best"]
+            self._write_history()
+        except OSError:
+            raise
         except Exception as error:  # a damaged file raises anything
             raise RecipeError(
                 f"{self.state_file} is damaged or belongs to another separator "
                 f"({type(error).__name__}): start over with overwrite=true, or choose another "
                 "path.exp_folder"
             ) from error
-        self._write_history()  # a kill may have come between the state and the history
+        _save(self.best_weights, self.best_file)
 
     def note(
         self, row: HistoryRow, module: torch.nn.Module, optimiser: torch.optim.Optimizer
     ) -> bool:
         """Add an epoch; returns whether it is the best so far."""
-        is_best = not self.rows or mean_score(row) > mean_score(self.best_row)
         self.rows.append(row)
+        is_best = self.best_row is row
         if is_best:
-            _save(module.state_dict(), self.best_file)
+            weights = module.state_dict().items()
+            self.best_weights = {name: tensor.cpu().clone() for name, tensor in weights}
         state = {
             "module": module.state_dict(),
             "optimiser": optimiser.state_dict(),
             "rows": self.rows,
+            "best": self.best_weights,
         }
         _save(state, self.state_file)
+        if is_best:
+            _save(self.best_weights, self.best_file)
         self._write_history()
         return is_best
 
     def _write_history(self) -> None:
         history = ({**one, "score": mean_score(one)} for one in self.rows)
         write_csv(self.history_file, (*HISTORY_COLUMNS, "score"), history)
-
-    def clear(self) -> None:
-        """Remove what an earlier run left."""
-        for file in self._files:
-            file.unlink(missing_ok=True)
 
 
 def mean_score(row: HistoryRow) -> float:
@@ -135,7 +132,7 @@ def _save(data: Any, path: Path) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(data, file)
-        except RuntimeError as error:  # torch's own, on top of what the disk said
-            if isinstance(error.__context__, OSError):
+        except RuntimeError as error:  # torch's own, on top of a full disk or Ctrl-C
+            if isinstance(error.__context__, OSError | KeyboardInterrupt):
                 raise error.__context__ from error
             raise

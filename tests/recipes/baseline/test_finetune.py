@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
+import io
+import re
+import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from hydra import compose, initialize_config_dir
 
 from clarity.separation.mask_network import load_mask_network
 from clarity.separation.segmented import SegmentedSeparator
-from recipes.cad_icassp_2024.baseline import finetune as script
-from recipes.cad_icassp_2024.baseline.enhance import enhance
-from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
+from recipes.cad_icassp_2024.baseline import enhance, evaluate, finetune as script, training
 from recipes.cad_icassp_2024.baseline.finetune import finetune
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
-from recipes.cad_icassp_2024.baseline.training import Losses
+from recipes.cad_icassp_2024.baseline.training import CropReader, Crops, Losses
+from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 from recipes.cad_icassp_2024.runs.schema import check_config
 from recipes.cad_icassp_2024.runs.training_folder import TrainingFolder
-from tests.recipes.baseline.helpers import make_config
 from tests.recipes.tiny_dataset import TinyDataset, make_tiny_dataset
 
 QUICK = (
     "training.steps_per_epoch=1",
     "training.batch_size=1",
-    "training.crop_s=0.4",
+    "training.crop_s=0.2",
     "training.learning_rate=0.01",
 )
 
@@ -50,35 +54,72 @@ def history(folder: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
 
 
+def logged(folder: Path) -> str:
+    """What the runs in a folder have said."""
+    files = sorted((folder / "logs").glob("finetune*.log"))
+    return "".join(file.read_text() for file in files)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> TinyDataset:
     return make_tiny_dataset(
-        tmp_path_factory.mktemp("finetune"), seconds=1.0, n_scenes_per_song=1, music=False
+        tmp_path_factory.mktemp("finetune"), seconds=0.6, n_scenes_per_song=1, music=False
     )
 
 
 @pytest.fixture(scope="module")
 def trained(data: TinyDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder after two epochs."""
-    folder = tmp_path_factory.mktemp("trained")
-    finetune(config_of(data.root, folder, "training.epochs=2"))
-    return folder
+    """A folder after two epochs of the script, with paths and a separator as a user may have."""
+    own = tmp_path_factory.mktemp("own folder")
+    (own / "data").symlink_to(data.root)
+    (own / "mine" / "separator").mkdir(parents=True)
+    masknet = (CONFIG_DIR / "separator" / "masknet.yaml").read_text()
+    (own / "mine" / "separator" / "net.yaml").write_text(masknet)
+    arguments = ["--config-dir", "mine", "path.root=data", "path.exp_folder=exp", "separator=net"]
+    arguments += ["soft_clip=true", "++separator.model=my net", "separator.checkpoint=null"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(own)
+        patch.setattr("sys.argv", ["finetune.py", *arguments, *QUICK, "training.epochs=2"])
+        script.main()
+    return own / "exp"
 
 
-def test_the_best_weights_score_in_evaluation_what_validation_said(
-    data, trained, plugin, tmp_path
-) -> None:
-    rows = history(trained)
-    best = max(rows, key=lambda row: row["score"])
-    overrides = (
-        "separator=masknet",
-        f"separator.checkpoint={trained / 'best.pt'}",
-        f"path.exp_folder={tmp_path}",
+@pytest.fixture
+def quick_scores(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    """Scores that rise, and may be changed by tests, without separating and scoring anything."""
+    scores = iter([0.5, 0.6, 0.7])
+    monkeypatch.setattr(
+        script.Validator, "scores", lambda self, separator: (next(scores),) * 2, raising=True
     )
-    config = make_config(plugin, data.root, *overrides)
-    enhance(config)
-    run_calculate_aq(config)
-    with (tmp_path / "scores.csv").open(newline="") as file:
+    return scores
+
+
+@pytest.fixture
+def quick_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """L1 alone, with nothing behind the separator."""
+
+    def losses(separator: SegmentedSeparator, crops: Crops, *_: object, **__: object) -> Losses:
+        l1 = (training.separate_crops(separator, crops.mixture) - crops.stems).abs().mean()
+        return Losses(l1, l1.detach() + 0.5)
+
+    monkeypatch.setattr(training, "training_losses", losses)
+
+
+def test_the_command_at_the_end_gives_in_any_folder_what_was_validated(
+    data, trained, tmp_path, monkeypatch
+) -> None:
+    """As typed: with the data, the configuration, the keys and the weights of the training."""
+    best = max(history(trained), key=lambda row: row["score"])
+    assert best["epoch"] > 0
+    (command,) = re.findall(r"\n(.*) takes it", logged(trained))
+    python, path, *arguments = shlex.split(command)
+    assert (python, path) == (sys.executable, enhance.__file__)
+    monkeypatch.chdir(tmp_path)
+    for step in (enhance, evaluate):
+        monkeypatch.setattr("sys.argv", ["script.py", *arguments])
+        step.main()
+    assert not list(tmp_path.iterdir())
+    with (trained / "scores.csv").open(newline="") as file:
         scores = [float(row["score"]) for row in csv.DictReader(file)]
     assert len(scores) == 4  # all pairs are validated on: there are fewer than training.valid_pairs
     assert np.mean(scores) == pytest.approx(best["score"], abs=1e-12)
@@ -92,7 +133,9 @@ def test_history_begins_with_the_start_and_best_is_never_worse(trained) -> None:
     assert max(row["score"] for row in rows) >= rows[0]["score"]
 
 
-def test_weights_that_make_it_worse_are_not_kept(data, tmp_path, monkeypatch) -> None:
+def test_weights_that_make_it_worse_are_not_kept(
+    data, quick_losses, tmp_path, monkeypatch, caplog
+) -> None:
     scores = iter([(0.5, 0.5), (0.4, 0.4)])
     monkeypatch.setattr(script.Validator, "scores", lambda self, separator: next(scores))
     finetune(config_of(data.root, tmp_path, "training.epochs=1"))
@@ -101,6 +144,8 @@ def test_weights_that_make_it_worse_are_not_kept(data, tmp_path, monkeypatch) ->
         assert torch.equal(best[name], tensor)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert not torch.equal(state["module"]["exit.weight"], best["exit.weight"])
+    assert "0.5000 at the start, and in no epoch of 1 a better one" in caplog.text
+    assert "takes it" not in caplog.text
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data, trained, tmp_path) -> None:
@@ -108,12 +153,12 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data, trained, tmp
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(script, "clip_grad_norm_", stop)  # in the middle of the first epoch
+        patch.setattr(training, "clip_grad_norm_", stop)  # in the middle of the first epoch
         with pytest.raises(KeyboardInterrupt):
-            finetune(config_of(data.root, tmp_path, "training.epochs=2"))
+            finetune(config_of(data.root, tmp_path, "soft_clip=true", "training.epochs=2"))
     assert len(history(tmp_path)) == 1
-    finetune(config_of(data.root, tmp_path, "training.epochs=1"))
-    finetune(config_of(data.root, tmp_path, "training.epochs=2"))
+    finetune(config_of(data.root, tmp_path, "soft_clip=true", "training.epochs=1"))
+    finetune(config_of(data.root, tmp_path, "soft_clip=true", "training.epochs=2"))
     assert history(tmp_path) == history(trained)
 
 
@@ -130,6 +175,7 @@ def test_other_settings_are_refused(data, trained) -> None:
         ("training.epochs=0", "training.epochs=0: must be 1 or more"),
         ("training.l1_weight=nan", "training.l1_weight=nan: must be a finite number"),
         ("training.valid_s=inf", "training.valid_s=inf: must be a finite number"),
+        ("evaluate.batch_size=2", "evaluate.batch_size=2: a training has one batch, 1"),
         ("training.seed=-1", "training.seed=-1: must be 0 or more"),
         ("training.crop_s=0.01", "training.crop_s=0.01: must be 0.1 s or more"),
         ("training.learning_rate=0", "training.learning_rate=0.0: must be above 0"),
@@ -152,15 +198,13 @@ def test_training_that_runs_away_is_said(data, tmp_path) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_steps_without_a_gradient_are_left_out_and_said(
-    data, tmp_path, monkeypatch, caplog
+    data, quick_scores, tmp_path, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
-
     def losses(separator: SegmentedSeparator, *_: object, **__: object) -> Losses:
         nothing = next(separator.module.parameters()).sum() * torch.nan
         return Losses(nothing, nothing)
 
-    monkeypatch.setattr(script, "training_losses", losses)
+    monkeypatch.setattr(training, "training_losses", losses)
     finetune(config_of(data.root, tmp_path, "training.epochs=1"))
     assert "epoch 1: 1 of 1 steps were left out because their gradient" in caplog.text
     state = torch.load(tmp_path / "state.pt", weights_only=True)
@@ -168,9 +212,8 @@ def test_steps_without_a_gradient_are_left_out_and_said(
         assert torch.equal(state["module"][name], start)
 
 
-def test_gradients_are_clipped(data, tmp_path, monkeypatch) -> None:
+def test_gradients_are_clipped(data, quick_scores, quick_losses, tmp_path) -> None:
     """To a norm that is nothing beside Adam's 1e-8 they move nothing."""
-    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
     finetune(
         config_of(data.root, tmp_path, "training.epochs=1", "training.max_gradient_norm=1e-14")
     )
@@ -179,30 +222,9 @@ def test_gradients_are_clipped(data, tmp_path, monkeypatch) -> None:
         assert (weights[name] - start).abs().max() < 1e-7
 
 
-def test_the_command_at_the_end_chooses_the_separator_as_it_was_chosen(
-    data, tmp_path, monkeypatch
+def test_a_kill_before_the_last_history_costs_no_row(
+    data, quick_scores, quick_losses, tmp_path
 ) -> None:
-    """Also when its name was changed: that name is no configuration of enhance.py."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
-    arguments = ["finetune.py", "separator=masknet", "++separator.model=my net", *QUICK]
-    arguments += ["training.epochs=1", "separator.checkpoint=null"]
-    arguments += [f"path.root={data.root}", f"path.exp_folder={tmp_path / 'exp'}"]
-    monkeypatch.setattr("sys.argv", arguments)
-    script.main()
-    (file,) = (tmp_path / "exp" / "logs").glob("finetune*.log")
-    best = tmp_path / "exp" / "best.pt"
-    separator = "separator=masknet '++separator.model=my net'"
-    command = f"python enhance.py path.root={data.root} {separator} separator.checkpoint={best}"
-    assert f"{command} takes it" in file.read_text()
-
-
-@pytest.fixture
-def quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script.Validator, "scores", lambda self, separator: (0.5, 0.5))
-
-
-def test_a_kill_before_the_last_history_costs_no_row(data, quick_scores, tmp_path) -> None:
     config = config_of(data.root, tmp_path, "training.epochs=1")
     finetune(config)
     whole = (tmp_path / "history.csv").read_bytes()
@@ -214,37 +236,108 @@ def test_a_kill_before_the_last_history_costs_no_row(data, quick_scores, tmp_pat
     assert not half_written.exists()
 
 
-def test_best_weights_that_are_gone_are_not_promised(data, quick_scores, tmp_path) -> None:
+@pytest.mark.parametrize("left", [None, b"", b"no weights"])
+def test_best_weights_that_are_lost_or_damaged_come_back(
+    data, quick_scores, quick_losses, tmp_path, left
+) -> None:
+    """Also those of an epoch before the last one."""
     config = config_of(data.root, tmp_path, "training.epochs=1")
     finetune(config)
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
     (tmp_path / "best.pt").unlink()
-    with pytest.raises(RecipeError, match=r"best.pt is missing"):
-        finetune(config)
+    if left is not None:
+        (tmp_path / "best.pt").write_bytes(left)
+    script.Validator.scores = lambda self, separator: (0.4, 0.4)  # quick_scores puts it back
+    finetune(config_of(data.root, tmp_path, "training.epochs=2"))
+    again = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert all(torch.equal(again[name], tensor) for name, tensor in best.items())
+    assert len(history(tmp_path)) == 3
 
 
-def test_other_music_to_validate_on_is_refused(data, quick_scores, tmp_path) -> None:
-    """Its scores say nothing about which weights are the best of those before."""
+def as_file(value: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+WEIGHTS = load_mask_network().state_dict()
+FOREIGN = {
+    "empty": b"",
+    "text": b"damaged",
+    "cut short": as_file({"module": WEIGHTS})[:100_000],
+    "another module": as_file({"module": torch.nn.Linear(2, 2).state_dict(), "rows": []}),
+    "weights alone": as_file(WEIGHTS),
+    "no numbers": as_file(
+        {
+            "module": WEIGHTS,
+            "best": WEIGHTS,
+            "rows": [{"epoch": 0}],
+            "optimiser": torch.optim.Adam(load_mask_network().parameters()).state_dict(),
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_state_that_is_damaged_or_foreign_is_refused(tmp_path, content) -> None:
+    (tmp_path / "state.pt").write_bytes(content)
+    module = load_mask_network()
+    with pytest.raises(RecipeError, match=r"state.pt is damaged or belongs .* overwrite=true"):
+        TrainingFolder(tmp_path).restore(module, torch.optim.Adam(module.parameters()))
+    assert (tmp_path / "state.pt").read_bytes() == content
+
+
+@pytest.mark.parametrize("song", [0, 1])
+def test_other_music_is_refused(data, quick_scores, quick_losses, tmp_path, song) -> None:
+    """What is validated on tells which weights are best; what is trained on, why they are."""
     changed = data.copied_to(tmp_path / "data")
-    config = config_of(changed.root, tmp_path / "exp", "training.epochs=1")
+    overrides = "training.epochs=1", "training.valid_pairs=1"
+    config = config_of(changed.root, tmp_path / "exp", *overrides)
     finetune(config)
-    file = changed.at_mic_folder(changed.mixtures[0]) / "vocals.wav"
+    file = changed.at_mic_folder(changed.mixtures[song]) / "vocals.wav"
     samples = bytearray(file.read_bytes())
     samples[-1] ^= 1
     file.write_bytes(samples)
-    with pytest.raises(RecipeError, match="validation data"):
+    with pytest.raises(RecipeError, match="training data: ") as refused:
+        finetune(config)
+    assert ("validation data" in str(refused.value)) == (song == 0)  # the first pair's song
+
+
+def test_music_that_changes_during_training_is_noticed(data, tmp_path) -> None:
+    changed = data.copied_to(tmp_path / "data")
+    config = config_of(changed.root, tmp_path / "exp")
+    dataset = Dataset.load(DataPaths.from_config(config.path))
+    reader = CropReader(config, dataset, dataset.pairs, config.separator.sources)
+    reader.draw(4, np.random.default_rng(0))
+    for song in changed.mixtures:
+        file = changed.at_mic_folder(song) / "vocals.wav"
+        soundfile.write(file, soundfile.read(file)[0][:-1], 44100)
+    with pytest.raises(RecipeError, match=r"vocals.wav: was changed while this run went on"):
+        reader.draw(4, np.random.default_rng(0))
+
+
+def test_a_silent_excerpt_to_validate_on_is_named(data, tmp_path) -> None:
+    silent = data.copied_to(tmp_path / "data")
+    for file in silent.at_mic_folder(silent.mixtures[0]).iterdir():
+        signal, rate = soundfile.read(file)
+        signal[rate // 10 :] = 0.0
+        soundfile.write(file, signal, rate)
+    config = config_of(silent.root, tmp_path / "exp", "training.valid_s=0.2")
+    message = r"scene_10001_L0001, the middle 0.2 s of the song: .*silent.* training.valid_s"
+    with pytest.raises(RecipeError, match=message):
         finetune(config)
 
 
 def test_a_loss_without_weight_cannot_spoil_the_gradient(
     data, quick_scores, tmp_path, monkeypatch, caplog
 ) -> None:
-    losses = script.training_losses
+    losses = training.training_losses
 
-    def l1_is_nan(*args: object, **options: object) -> object:
+    def l1_is_nan(*args: object, **options: object) -> Losses:
         given = losses(*args, **options)  # type: ignore[arg-type]
-        return dataclasses.replace(given, l1=given.l1 * float("nan"))
+        return given._replace(l1=given.l1 * float("nan"))
 
-    monkeypatch.setattr(script, "training_losses", l1_is_nan)
+    monkeypatch.setattr(training, "training_losses", l1_is_nan)
     finetune(config_of(data.root, tmp_path, "training.epochs=1", "training.l1_weight=0"))
     assert "left out" not in caplog.text
     assert np.isfinite(history(tmp_path)[1]["gradient_norm"])
@@ -267,7 +360,27 @@ def test_what_the_disk_said_is_raised_when_weights_cannot_be_written(tmp_path) -
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
-    assert refused.value.filename == str(tmp_path / "best.pt")
+    assert refused.value.filename == str(tmp_path / "state.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_while_weights_are_written_is_ctrl_c(tmp_path, monkeypatch) -> None:
+    """Torch itself says "unexpected pos" then."""
+
+    class Stopped(io.FileIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 0:
+                raise KeyboardInterrupt
+            return super().write(data)
+
+    def opened(path: Path, mode: str) -> Stopped:
+        return Stopped(path, mode)
+
+    monkeypatch.setattr(Path, "open", opened)
+    module = load_mask_network()
+    row = {"epoch": 0, "left_score": 0.5, "right_score": 0.5}
+    with pytest.raises(KeyboardInterrupt):
+        TrainingFolder(tmp_path).note(row, module, torch.optim.Adam(module.parameters()))
     assert not list(tmp_path.iterdir())
 
 

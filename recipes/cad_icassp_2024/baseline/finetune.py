@@ -206,8 +206,6 @@ def _search_path(given: HydraConf) -> list[str]:
     "python finetune.py path.root=cadenza_data training.valid_split=valid",
     "python finetune.py path.root=cadenza_data separator=masknet training.l1_weight=0",
     "python finetune.py path.root=cadenza_data separator=openunmix separator.checkpoint=mine",
-    "python finetune.py -m path.root=cadenza_data training.learning_rate=1e-4,3e-5 "
-    "'path.exp_folder=exp/finetune_${training.learning_rate}'",
     config_name="finetune",
     schema=FinetuneConfig,
 )

@@ -233,7 +233,8 @@ def train_epoch(
         norm = clip_grad_norm_(module.parameters(), training.max_gradient_norm)
         if torch.isfinite(norm):
             optimiser.step()
-        steps.append([losses.l1.item(), losses.haaqi.item(), norm.item()])
+        # Where no crop of a batch has a HAAQI, as in silence, the loss is 0 and is no measurement.
+        steps.append([losses.l1.item(), losses.haaqi.item() or np.nan, norm.item()])
     n_left_out = sum(not np.isfinite(norm) for _, _, norm in steps)
     if n_left_out:
         log.warning(

@@ -135,9 +135,10 @@ class Experiment:
             try:
                 held.enter_context(locks.hold(folder / f"{step}{batch.suffix}.lock"))
             except locks.HeldError as other:
+                batches = "" if step == "finetune" else "evaluate.batch or "
                 raise RecipeError(
                     f"{other} is at work on the same batch in {self.folder}: wait until it has "
-                    "finished, or choose another evaluate.batch or path.exp_folder"
+                    f"finished, or choose another {batches}path.exp_folder"
                 ) from None
             self._refuse_other_divisions(step, batch)
             remove_leftovers([self.failures_file(batch)])

@@ -29,6 +29,7 @@ from recipes.cad_icassp_2024.baseline.training import CropReader, Crops, Losses
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
+from recipes.cad_icassp_2024.runs import locks
 from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.overrides import translate_overrides
 from recipes.cad_icassp_2024.runs.schema import check_config
@@ -149,7 +150,7 @@ def test_weights_that_make_it_worse_are_not_kept(
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data, trained, tmp_path) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
@@ -186,6 +187,15 @@ def test_what_cannot_be_trained_is_said_first(data, tmp_path, override, message)
     with pytest.raises(RecipeError, match=message) as refused:
         finetune(config_of(data.root, tmp_path / "exp", override))
     assert "set path." not in str(refused.value)  # no key of path is the cause
+
+
+def test_two_processes_do_not_train_in_one_folder(data, tmp_path) -> None:
+    """Nor in batches, of which training has none."""
+    with (
+        locks.hold(tmp_path / "locks" / "finetune.lock"),
+        pytest.raises(RecipeError, match=r"is at work .* or choose another path.exp_folder$"),
+    ):
+        finetune(config_of(data.root, tmp_path))
 
 
 def test_training_that_runs_away_is_said(data, quick_losses, tmp_path) -> None:

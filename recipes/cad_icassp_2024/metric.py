@@ -24,10 +24,12 @@ PLOT_RANGE = (0.0, 1.0)
 """Ends of the axes of scores in the report's plots."""
 
 SCORE_RANGE = (-1.0, 1.1)
-"""HAAQI's regression leaves 0 to 1 by no more than this; what is beyond is no score."""
+"""HAAQI's regression leaves 0 to 1 by no more than this; what is beyond is no score: evaluate.py
+scores its pair again, report.py leaves it out. Of a metric that can be infinite, limit the score.
+"""
 
 FEATURES = ("CepHigh", "BMsync5", "Dloud", "Dnorm")
-"""Parts of the score that the report shows."""
+"""Parts of the score that the report shows, as many as there are; each rises with the quality."""
 
 FEATURE_MEANINGS = (
     "Means of the ears' four features: CepHigh (fast changes of the spectrum), BMsync5 (fine "
@@ -61,7 +63,7 @@ def score_ear(
     reference : ndarray, shape (samples,)
         Remix of the true stems, amplified for the listener.
     enhanced : ndarray, shape (samples,)
-        What the listener hears.
+        What the listener hears; a few samples longer or shorter, and possibly late.
     sample_rate_hz : float
         Rate of both.
     audiogram : Audiogram

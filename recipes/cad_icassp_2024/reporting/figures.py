@@ -147,15 +147,17 @@ def anchor(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", lambda match: f".{ord(match[0]):x}.", name)
 
 
-def figure_with_legend(height: float, separators: Sequence[str], n_rows: int = 1) -> Figure:
-    """Return a figure with `n_rows` by `n_rows` axes, which are of scores and have them in common.
+def figure_with_legend(
+    height: float, separators: Sequence[str], n_rows: int = 1, n_columns: int = 1
+) -> Figure:
+    """Return a figure with rows and columns of axes, which are of scores and have them in common.
 
     It is higher than `height`, in inches, where its legend has more than two rows.
     """
     n_legend_rows = math.ceil(len(separators) / _n_legend_columns(separators))
     height += LEGEND_ROW * max(0, n_legend_rows - 2)
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.subplots(n_rows, n_rows, sharex=True, sharey=True)
+    figure.subplots(n_rows, n_columns, sharex=True, sharey=True)
     figure.axes[0].set_ylim(*SCORE_LIMITS)
     return figure
 

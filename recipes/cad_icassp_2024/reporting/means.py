@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
@@ -67,13 +68,16 @@ def draw_means(
     classes: Sequence[str] = (),
     y_label: str = METRIC,
 ) -> Figure:
-    """Draw one set of means, or four in panels of their own, named after them.
+    """Draw one set of means, or several in panels of their own, two beside each other.
 
     Where the groups are `classes`, these are the labels of the x axis instead of numbers.
     """
-    n_rows, height = (1, 3.1) if len(panels) == 1 else (2, 4.2)
+    n_rows = math.ceil(len(panels) / 2)
     separators = list(next(iter(panels.values()))["separator"].unique())
-    figure = figure_with_legend(height, separators, n_rows)
+    height = max(3.1, 2.1 * n_rows)
+    figure = figure_with_legend(height, separators, n_rows, min(2, len(panels)))
+    for ax in figure.axes[len(panels) :]:
+        ax.remove()
     for ax, (title, points) in zip(figure.axes, panels.items(), strict=True):
         for name, line in points.groupby("separator", sort=False):
             index = int(line["index"].iloc[0])

@@ -174,7 +174,9 @@ def left_right(results: Results) -> Plot:
     def draw(style: Style) -> Figure:
         figure = figure_with_legend(4.2, results.separators)
         (ax,) = figure.axes
-        ax.plot([0, 1], [0, 1], color=style.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        ax.plot(
+            PLOT_RANGE, PLOT_RANGE, color=style.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=0
+        )
         for index, (name, rows) in enumerate(scores.items()):
             x, y = rows["left_score"], rows["right_score"]
             points = ([x.mean()], [y.mean()]) if crowded else ([], [])
@@ -224,7 +226,7 @@ def parts_plots(results: Results) -> list[Plot]:
     the best are shown.
     """
     ears = results.ears()
-    if not set(FEATURES) <= set(ears):
+    if not FEATURES or not set(FEATURES) <= set(ears):
         return []
     ears = ears.dropna(subset=list(FEATURES))
     best = results.scores.groupby("separator")["score"].mean().nlargest(N_SPACED)

@@ -345,7 +345,7 @@ def write_details(folder, rows):
     table.to_csv(folder / "scores_details.csv", index=False)
 
 
-def test_parts_plots_say_what_falls_with_loss_and_with_clipping(data, folder, results):
+def test_parts_plots_say_what_falls_with_loss_and_with_clipping(data, folder, results, monkeypatch):
     assert plots.parts_plots(results) == []
     write_details(folder, results.of("hpss"))
     detailed = load_results(load(data), [folder])
@@ -357,6 +357,13 @@ def test_parts_plots_say_what_falls_with_loss_and_with_clipping(data, folder, re
     panels = {axes.get_title(loc="left"): axes for axes in by_loss.draw(figures.PAPER).axes}
     np.testing.assert_allclose(lines(panels["CepHigh"])["hpss"][:, 1], [0.65, 0.35, 0.05])
     np.testing.assert_allclose(lines(panels["Dnorm"])["hpss"][:, 1], 0.7)
+    for features in ((), ("CepHigh",), ("CepHigh", "Dloud", "Dnorm")):  # as of another metric
+        monkeypatch.setattr(plots, "FEATURES", features)
+        for plot in plots.parts_plots(detailed):
+            panels = plot.draw(figures.PAPER).axes
+            assert [axes.get_title(loc="left") for axes in panels] == list(features)
+            assert len(lines(panels[-1])["hpss"]) in (2, 3)
+        assert len(plots.parts_plots(detailed)) == (2 if features else 0)
     ends = find_extremes(detailed, "hpss").values()
     rates = {example.clipping_rate for end in ends for example in end}
     assert rates == {0.0, 0.005}

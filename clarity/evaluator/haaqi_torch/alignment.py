@@ -63,11 +63,8 @@ def _bulk_lag(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -> T
     """Lag d with the largest |sum r[n] p[n + d]|, means removed; of equal ones the last."""
     n = max(lengths)
     counts = lengths_on(reference.device, lengths)[:, None]
-    magnitude = _correlation(reference, processed, lengths).abs_()
-    if min(lengths) < n:
-        lags = torch.arange(1 - n, n, device=reference.device)
-        magnitude.masked_fill_(lags.abs() >= counts, -1.0)
-    lag = _last_maximum(magnitude) + (1 - n)
+    # Lags that a shorter pair has not hold 0 and rounding, less than the peak of any two signals.
+    lag = _last_maximum(_correlation(reference, processed, lengths).abs_()) + (1 - n)
     # As in `ear_model`, where either is constant the last lag is taken, not one of rounding.
     inside = torch.arange(n, device=reference.device) < counts
     constant = [((x == x[:, :1]) | ~inside).all(-1) for x in (reference, processed)]
@@ -140,8 +137,9 @@ def band_correlation(reference: Tensor, processed: Tensor, offset: int) -> Tenso
     Tensor, shape (batch, bands, 2 * MAX_LAG)
         Sums of r[n] p[n + offset + lag].
     """
-    longest = max(reference.shape[-1], processed.shape[-1])
-    n_fft = fft.next_fast_len(longest + 2 * MAX_LAG, real=True)
+    n, m = reference.shape[-1], processed.shape[-1]
+    # Long enough that no lag from -n to m falls on one that is wanted.
+    n_fft = fft.next_fast_len(max(n + offset + MAX_LAG, m - offset + MAX_LAG, m), real=True)
     correlation = _cyclic_correlation(reference, processed, n_fft)
     first = offset - MAX_LAG
     if first >= 0:

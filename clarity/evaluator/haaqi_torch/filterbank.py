@@ -16,10 +16,11 @@ from torch import Tensor
 from clarity.evaluator.haaqi_torch.gammatone import (
     COMPLEX,
     centre_phase,
+    control_history_samples,
     control_response,
     gammatone_response,
     history_samples,
-    slope_in_pole,
+    response_and_slope,
 )
 from clarity.evaluator.haaqi_torch.lengths import lengths_on
 
@@ -45,9 +46,8 @@ class _Plan:
     n_fft: int
 
     @staticmethod
-    def of(n_lead: int, n_out: int, lowest_band: int) -> _Plan:
+    def of(n_lead: int, n_out: int, history: int) -> _Plan:
         """Blocks of about the size at which transforms are fastest."""
-        history = history_samples(lowest_band)
         most = max(_BLOCK, _BLOCK_IN_HISTORIES * history) - history
         n_blocks = -(-n_out // most)
         n_fft = fft.next_fast_len(-(-n_out // n_blocks) + history, real=True)
@@ -93,7 +93,7 @@ class _ControlPower(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, n_lead: int, bands: tuple[int, int]) -> Tensor:
-        plan = _Plan.of(n_lead, x.shape[-1] - n_lead, bands[0])
+        plan = _Plan.of(n_lead, x.shape[-1] - n_lead, control_history_samples(bands[0]))
         response = control_response(bands, plan.n_fft, COMPLEX[x.dtype], x.device)
         y = torch.fft.ifft(plan.spectra(x) * response[:, :, None])
         real, imag = plan.outputs(y.real), plan.outputs(y.imag)
@@ -123,7 +123,7 @@ class _EnvelopeAndMotion(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, pole: Tensor, n_lead: int, bands: tuple[int, int], ends: Ends
     ) -> tuple[Tensor, Tensor]:
-        plan = _Plan.of(n_lead, x.shape[-1] - n_lead, bands[0])
+        plan = _Plan.of(n_lead, x.shape[-1] - n_lead, history_samples(bands[0]))
         phase = centre_phase(x.device)[slice(*bands)]
         response = gammatone_response(pole, phase, plan.n_fft).to(COMPLEX[x.dtype])
         y = torch.fft.ifft(plan.spectra(x) * response[:, :, None])
@@ -148,14 +148,16 @@ class _EnvelopeAndMotion(torch.autograd.Function):
         _clear_tails(of_real, ctx.ends)
         spectra = plan.spectra_of_gradient(of_real, of_imag)
         of_x = of_pole = None
-        if ctx.needs_input_grad[1]:
+        if not ctx.needs_input_grad[1]:
+            response = gammatone_response(pole, phase, plan.n_fft)
+        else:
+            response, slope = response_and_slope(pole, phase, plan.n_fft)
             cross = (spectra * plan.spectra(x).conj()).sum(2)
-            slope = slope_in_pole(pole, phase, plan.n_fft)
             of_pole = (cross * slope.conj()).real.sum(-1) / plan.n_fft
             if pole.shape[0] == 1:
                 of_pole = of_pole.sum(0, keepdim=True)
         if ctx.needs_input_grad[0]:
-            response = gammatone_response(pole, phase, plan.n_fft).to(spectra.dtype)
+            response = response.to(spectra.dtype)
             of_x = plan.gradient_of_input(spectra.mul_(response[:, :, None].conj()).sum(1))
         return of_x, of_pole, None, None, None
 

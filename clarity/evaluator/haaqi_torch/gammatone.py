@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clarity.evaluator.ear_model.gammatone import (
@@ -68,9 +69,19 @@ def _constant(values: np.ndarray, device: torch.device) -> Tensor:
 @lru_cache(maxsize=64)
 def history_samples(lowest_band: int) -> int:
     """Count samples until the narrowest filter from this band on has forgotten its input."""
-    frequencies_hz = centre_frequencies_hz()
-    normal = gammatone_filters(np.ones_like(frequencies_hz), frequencies_hz)
-    return math.ceil(-_NEPERS_FORGOTTEN / math.log(normal.pole[lowest_band]))
+    return _samples_to_forget(np.ones_like(centre_frequencies_hz()), lowest_band)
+
+
+@lru_cache(maxsize=64)
+def control_history_samples(lowest_band: int) -> int:
+    """Count samples until the control filters from this band on have forgotten their input."""
+    return _samples_to_forget(max_bandwidth(), lowest_band)
+
+
+def _samples_to_forget(bandwidth: NDArray[np.float64], band: int) -> int:
+    """Count samples until a filter of these has forgotten its input."""
+    filters = gammatone_filters(bandwidth, centre_frequencies_hz())
+    return math.ceil(-_NEPERS_FORGOTTEN / math.log(filters.pole[band]))
 
 
 def gammatone_response(pole: Tensor, phase: Tensor, n_fft: int) -> Tensor:
@@ -103,7 +114,7 @@ def _resolvent(pole: Tensor, phase: Tensor, n_fft: int) -> tuple[Tensor, Tensor]
     return r, (1.0 - a) ** 2 / (1.0 + 2.0 * a)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _unit_circle(n_fft: int, device: torch.device) -> Tensor:
     """exp(-j w) at every bin."""
     return _complex_constant(np.exp(-2j * np.pi * np.arange(n_fft) / n_fft), device)
@@ -114,7 +125,7 @@ def _complex_constant(values: np.ndarray, device: torch.device) -> Tensor:
         return torch.as_tensor(values).to(device)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def control_response(
     bands: tuple[int, int], n_fft: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
@@ -127,10 +138,12 @@ def control_response(
         return response.to(dtype)
 
 
-def slope_in_pole(pole: Tensor, phase: Tensor, n_fft: int) -> Tensor:
-    """Differentiate the response with respect to the pole."""
+def response_and_slope(pole: Tensor, phase: Tensor, n_fft: int) -> tuple[Tensor, Tensor]:
+    """Compute the response, and its derivative with respect to the pole."""
     r, scale = _resolvent(pole, phase, n_fft)
     a = pole[..., None]
-    k = scale * r * (3.0 * r - 2.0)
+    k = (r * (3.0 * r - 2.0)).mul_(scale)
     log_slope = -2.0 / (1.0 - a) - 2.0 / (1.0 + 2.0 * a)
-    return 4.0 * k * (k * log_slope + scale * (6.0 * r - 2.0) * (r * r - r) / a)
+    slope = (r * r).sub_(r).mul_(r.mul_(6.0).sub_(2.0)).mul_(scale / a)
+    slope.add_(k * log_slope).mul_(k).mul_(4.0)
+    return k.square_().mul_(2.0), slope

@@ -10,13 +10,14 @@ import torch
 from scipy import fft
 from torch import Tensor
 
+from clarity.evaluator.ear_model.constants import N_BANDS
 from clarity.evaluator.ear_model.middle_ear import high_pass, low_pass
 from clarity.evaluator.haaqi_torch.filterbank import control_power
 from clarity.evaluator.haaqi_torch.gammatone import (
     centre_phase,
+    control_history_samples,
     control_pole,
     gammatone_response,
-    history_samples,
 )
 from clarity.evaluator.haaqi_torch.lengths import lengths_on
 from clarity.evaluator.haaqi_torch.resampling import rational_response
@@ -24,6 +25,7 @@ from clarity.evaluator.haaqi_torch.shift import shifted
 
 _MIDDLE_EAR_RINGS = 1024  # samples after which the middle ear is at rest
 _AUTOCORRELATION_FFT = 16384
+_BANDS_AT_ONCE = 8
 
 
 class Cochlear(NamedTuple):
@@ -57,7 +59,7 @@ def middle_ear(x: Tensor, lengths: Sequence[int]) -> Cochlear:
         Signals at the cochlea and the energies to which its filters are set.
     """
     n = x.shape[-1]
-    n_fft = fft.next_fast_len(n + _MIDDLE_EAR_RINGS + history_samples(0), real=True)
+    n_fft = fft.next_fast_len(n + _MIDDLE_EAR_RINGS + control_history_samples(0), real=True)
     response = _middle_ear_response(n_fft, x.device)
     spectrum = torch.fft.rfft(x.double(), n_fft) * response
     y = torch.fft.irfft(spectrum, n_fft)[:, : n + _MIDDLE_EAR_RINGS]
@@ -80,7 +82,7 @@ def _control_energy(spectrum: Tensor, n_fft: int, y: Tensor, lengths: Sequence[i
     The energy of an endless output needs the autocorrelation of the signal only, as far as that of
     the filter reaches; what comes out behind the end of the signal is computed and subtracted.
     """
-    n_reach = history_samples(0)
+    n_reach = control_history_samples(0)
     power = spectrum.real.square() + spectrum.imag.square()
     correlation = torch.fft.irfft(power, n_fft)
     gap = correlation.new_zeros(correlation.shape[0], _AUTOCORRELATION_FFT + 1 - 2 * n_reach)
@@ -90,8 +92,13 @@ def _control_energy(spectrum: Tensor, n_fft: int, y: Tensor, lengths: Sequence[i
     before_end = lengths_on(y.device, lengths)[:, None] - n_reach
     n_around = 2 * n_reach + _MIDDLE_EAR_RINGS
     around_end = shifted(y[:, None], before_end, n_around)[:, 0]
-    behind = control_power(around_end, slice(0, total.shape[-1]), n_lead=n_reach).sum(-1)
-    return (total - behind).clamp_min(0.0)
+    behind = []
+    for first in range(0, N_BANDS, _BANDS_AT_ONCE):
+        n_lead = control_history_samples(first)  # the fewer, the higher the bands
+        part = around_end[:, n_reach - n_lead : n_reach + _MIDDLE_EAR_RINGS + n_lead]
+        bands = slice(first, first + _BANDS_AT_ONCE)
+        behind.append(control_power(part, bands, n_lead).sum(-1))
+    return (total - torch.cat(behind, -1)).clamp_min(0.0)
 
 
 @lru_cache(maxsize=4)

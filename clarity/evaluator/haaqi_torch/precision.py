@@ -27,7 +27,8 @@ class _Product(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (matrix,) = ctx.saved_tensors
-        with full_precision():
+        # A training script may ask for the gradient within autocast, against PyTorch's advice.
+        with full_precision(), torch.autocast(gradient.device.type, enabled=False):
             return gradient @ matrix.mT, None
 
 

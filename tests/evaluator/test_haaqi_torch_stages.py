@@ -131,6 +131,18 @@ def test_lag_of_the_whole_in_a_batch() -> None:
     assert lags[:3] == [n - 1, 1 - n, 0]
 
 
+def test_lag_of_a_short_pair_is_one_that_it_has() -> None:
+    """Where rounding decides, because nothing of one signal is in the other."""
+    n, longest = 600, 6000
+    t = np.arange(n) - n / 2
+    window = np.exp(-((t / 30) ** 2) / 2)
+    tones = [window * np.sin(2 * np.pi * f * t) for f in (0.05, 0.45, 0.06, 0.44, 0.07, 0.43)]
+    pairs = np.stack([np.pad(x, (0, longest - n)) for x in tones]).reshape(3, 2, longest)
+    batch = [torch.from_numpy(np.concatenate((pairs[:, i], noise(1, longest)))) for i in (0, 1)]
+    spans = audible_spans(*batch, [n, n, n, longest])
+    assert all(abs(span.lag + DISPERSION_SAMPLES) < n for span in spans[:3])
+
+
 def test_band_lags() -> None:
     """Every lag that there is, the last of equal ones, and none beyond a short pair."""
     x, y = noise(1, 2, 900), noise(1, 2, 1500, seed=1)

@@ -23,10 +23,15 @@ GAINS_DB = {"vocals": 6.0, "drums": 0.0, "bass": -3.0, "other": -10.0}
 EARS = (AUDIOGRAM_MILD, AUDIOGRAM_MODERATE)
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-@pytest.mark.parametrize("soft_clip", [False, True])
+@pytest.mark.parametrize(
+    ("normalise", "soft_clip"),
+    [
+        *((False, True), (True, False)),
+        *(pytest.param(*both, marks=pytest.mark.slow) for both in ((False, False), (True, True))),
+    ],
+)
 def test_losses_are_those_of_the_exact_chain(normalise: bool, soft_clip: bool) -> None:
-    stems = {name: 0.8 * signal for name, signal in make_stems(0.8, RATE, 5).items()}
+    stems = {name: 0.8 * signal for name, signal in make_stems(0.5, RATE, 5).items()}
     mixture = sum(stems.values())
     nalr = NALR(220, RATE)
     filters = [nalr.build(audiogram)[0] for audiogram in EARS]
@@ -60,7 +65,10 @@ def test_losses_are_those_of_the_exact_chain(normalise: bool, soft_clip: bool) -
         heard = np.tanh(heard) if soft_clip else np.clip(heard, -1.0, 1.0)
         level1 = 65.0 - 20.0 * np.log10(np.sqrt(np.mean(wanted[:, ear] ** 2)))
         reference = np.convolve(wanted[:, ear], fir)
-        scores.append(evaluate_haaqi(reference, RATE, heard, RATE, audiogram, 2, level1).score)
+        result = evaluate_haaqi(
+            *(reference, RATE, heard, RATE, audiogram, 2, level1), engine="reference"
+        )
+        scores.append(result.score)
     differences = [np.abs(estimates[n].T - stems[name]) for n, name in enumerate(GAINS_DB)]
     assert losses.l1.item() == pytest.approx(np.mean(differences), rel=1e-5)
     assert losses.haaqi.item() == pytest.approx(1 - np.mean(scores), abs=1e-4)

@@ -275,7 +275,7 @@ def test_what_is_no_sampling_rate(rate: object) -> None:
         score(noise(12000), noise(12000), rate=rate)
 
 
-@pytest.mark.parametrize("level1", [np.nan, np.inf, None, "65"])
+@pytest.mark.parametrize("level1", [np.nan, np.inf, None, "65", 1e6, -1e6])
 def test_what_is_no_level(level1: object) -> None:
     with pytest.raises(ValueError, match="level1 must be a number, the level in dB SPL"):
         evaluate_haaqi(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, 1, level1)
@@ -302,6 +302,32 @@ def test_wrong_shape_and_rate() -> None:
         score(noise(12000), noise(12000), rate=400)
     with pytest.raises(ValueError, match=r"2\.17 ms or more \(HAAQI prescribes 16\), got 2"):
         haaqi_v1(noise(12000), 24000, noise(12000), 24000, AUDIOGRAM, 2, segment_covariance=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("n_threads", [-1, 0, 1.5, "2"]),
+        ("silence_threshold", [None, "2.5", np.nan]),
+        ("add_noise", [None, -1.0, np.inf]),
+        ("segment_covariance", [None, np.nan, np.inf]),
+    ],
+)
+def test_what_is_no_number(name: str, values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=f"{name} must be a .*number.*, got "):
+            score(noise(400), noise(400), **{name: value})
+
+
+def test_threads_of_listeners() -> None:
+    with pytest.raises(ValueError, match="n_threads must be a whole number from 1 on"):
+        evaluate_listeners([], seeds=[], n_threads=-1)
+
+
+def test_complex_signals() -> None:
+    for signals in ((1j * noise(12000), noise(12000)), (noise(12000), noise(12000) + 0j)):
+        with pytest.raises(ValueError, match="complex"):
+            score(*signals)
 
 
 def test_float32_and_lists_are_float64() -> None:

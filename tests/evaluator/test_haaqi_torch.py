@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, haaqi
+from clarity.evaluator.haaqi_torch import EarParameters, HaaqiLoss, haaqi, pairs
 from clarity.utils.audiogram import STANDARD_AUDIOGRAMS, Audiogram
 from tests.evaluator.random_pairs import PAIRS, make_pair
 from tests.evaluator.torch_pairs import (
@@ -322,8 +322,11 @@ def test_wrong_arguments() -> None:
         haaqi(x, x, EAR, sample_rate=24000, equalisation=3)
     with pytest.raises(ValueError, match="500 Hz"):
         HaaqiLoss(sample_rate=400)
-    with pytest.raises(ValueError, match="level1 must be a number"):
-        HaaqiLoss(24000, level1=float("nan"))
+    for level1 in (float("nan"), 1e6, -400):
+        with pytest.raises(ValueError, match="level1 must be a number"):
+            HaaqiLoss(24000, level1=level1)
+    with pytest.raises(ValueError, match="on cpu, the references on meta"):
+        haaqi(x, x.to("meta"), EAR, sample_rate=24000)
     with pytest.raises(ValueError, match="band_chunk"):
         haaqi(x, x, EAR, sample_rate=24000, band_chunk=0)
     with pytest.raises(ValueError, match="dtype"):
@@ -340,6 +343,11 @@ def test_wrong_types() -> None:
         haaqi(x.numpy(), x, EAR, sample_rate=24000)
     with pytest.raises(TypeError, match=r"reference must be a torch.Tensor, got a list"):
         HaaqiLoss(24000)(x, x.tolist(), EAR)
+    for pcm in (x.to(torch.int16), x.to(torch.int32)):
+        with pytest.raises(TypeError, match=r"float samples, got torch\.int.*: divide it by its"):
+            haaqi(x, pcm, EAR, sample_rate=24000)
+    with pytest.raises(TypeError, match=r"processed must .* got torch\.complex64: take its real"):
+        HaaqiLoss(24000)(x + 0j, x, EAR)
     with pytest.raises(TypeError, match=r"must be EarParameters, .* got a Audiogram"):
         haaqi(x, x, AUDIOGRAM, sample_rate=24000)
     with pytest.raises(TypeError, match=r"takes a list: from_audiograms\(\[audiogram\]\)"):
@@ -355,6 +363,24 @@ def test_wrong_types() -> None:
         haaqi(x, x, EAR, sample_rate=24000, noise=3),
     )
     assert torch.equal(seeds[0].score, seeds[1].score)
+
+
+def test_devices_without_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "WITHOUT_FLOAT64", {"cpu"})
+    with pytest.raises(ValueError, match=r"cpu devices have no float64, .* signals\.cpu\(\)"):
+        HaaqiLoss(24000)(torch.randn(1, N), torch.randn(1, N), EAR)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_outputs_of_any_float_type(dtype: torch.dtype) -> None:
+    """A network may give half precision; what is computed in is for `dtype` to say."""
+    reference = tensor(music(N, 1))
+    processed = reference.clamp(-0.05, 0.05).to(dtype)
+    scores = [
+        haaqi(y, reference, EAR, sample_rate=24000, level1=80.0).score
+        for y in (processed, processed.double())
+    ]
+    assert torch.equal(*scores)
 
 
 AUDIOGRAM = STANDARD_AUDIOGRAMS["N2"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from clarity.evaluator.ear_model.constants import TINY
+
+MAX_LEVEL1_DB = 1000.0
+"""Largest level of an RMS of 1, up or down; float32 holds no signal that would need more."""
 
 
 def rms(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -15,16 +16,16 @@ def rms(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(np.mean(x**2, axis=-1))
 
 
-def checked_level1(level1: float) -> float:
-    """Return the level in dB SPL of an RMS of 1; ValueError when it is no finite number."""
+def checked_level1(level1: float, largest: float = MAX_LEVEL1_DB) -> float:
+    """Return the level in dB SPL of an RMS of 1; ValueError when it is no number or too large."""
     try:
-        usable = math.isfinite(level1)
+        usable = abs(level1) <= largest
     except TypeError:
         usable = False
     if not usable:
         raise ValueError(
-            "level1 must be a number, the level in dB SPL of a signal with an RMS of 1, "
-            f"got {level1!r}"
+            "level1 must be a number, the level in dB SPL of a signal with an RMS of 1, from "
+            f"{-largest:.0f} to {largest:.0f}, got {level1!r}"
         )
     return level1
 

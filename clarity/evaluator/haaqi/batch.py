@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from clarity.evaluator.ear_model.threshold_noise import RandomStream
 from clarity.evaluator.haaqi.haaqi import evaluate_haaqi
+from clarity.evaluator.haaqi.inputs import checked_threads
 from clarity.evaluator.haaqi.regression import HaaqiResult
 from clarity.utils.audiogram import Audiogram
 
@@ -86,7 +87,7 @@ def evaluate_listeners(
     ValueError
         When an ear cannot be scored, or there are not as many seeds as listeners.
     """
-    n_threads = n_threads or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    n_threads = checked_threads(n_threads) or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     with ThreadPoolExecutor(n_threads) as pool:
         futures = [
             pool.submit(_evaluate_listener, ears, seed)

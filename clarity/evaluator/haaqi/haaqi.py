@@ -129,6 +129,11 @@ def evaluate_haaqi(
     losses = _losses(audiogram, inputs.checked_equalisation(equalisation))
     segment = inputs.segment_samples(segment_covariance)
     stream = inputs.checked_stream(random_state)
+    inputs.checked_number(
+        silence_threshold, "silence_threshold", "the level in dB SL that a frame must exceed"
+    )
+    inputs.checked_number(add_noise, "add_noise", "the noise of the envelopes in dB", least=0.0)
+    inputs.checked_threads(n_threads)
     x = to_model_rate(inputs.checked_signal(reference, "reference"), reference_sample_rate)
     y = to_model_rate(inputs.checked_signal(processed, "processed"), processed_sample_rate)
     x, y, span = _audible_part(x, y)

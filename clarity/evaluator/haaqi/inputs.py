@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from operator import index
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +21,10 @@ ENGINES: Final = ("compiled", "reference")
 def checked_signal(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """Return a signal as float64, or raise ValueError that says what is wrong with it."""
     try:
-        x = np.ascontiguousarray(values, dtype=np.float64)
+        x = np.asarray(values)
+        if np.iscomplexobj(x):
+            raise ValueError(f"these are complex ({x.dtype}), take their real part")
+        x = np.ascontiguousarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the {name} signal must be an array of numbers: {error}") from error
     if x.ndim != 1:
@@ -51,6 +56,32 @@ def checked_engine(name: str) -> str:
     return name
 
 
+def checked_number(value: float, name: str, meaning: str, least: float = -math.inf) -> float:
+    """Return a finite number not below `least`, or raise ValueError that says what it is."""
+    try:
+        usable = math.isfinite(value) and value >= least
+    except TypeError:
+        usable = False
+    if not usable:
+        bound = "" if least == -math.inf else f" from {least:g} on"
+        raise ValueError(f"{name} must be a number{bound}, {meaning}, got {value!r}")
+    return value
+
+
+def checked_threads(n_threads: int | None) -> int | None:
+    """Return the number of threads, or raise ValueError when there can be no so many."""
+    try:
+        usable = n_threads is None or index(n_threads) >= 1
+    except TypeError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "n_threads must be a whole number from 1 on, or None for NUMBA_NUM_THREADS, got "
+            f"{n_threads!r}"
+        )
+    return n_threads
+
+
 def checked_stream(random_state: Any) -> RandomStream:
     """Return the stream of random numbers, NumPy's global one for None.
 
@@ -72,6 +103,7 @@ def checked_stream(random_state: Any) -> RandomStream:
 
 def segment_samples(segment_ms: float) -> int:
     """Convert the length of a segment: to an even number that leaves room for lags of 1 ms."""
+    checked_number(segment_ms, "segment_covariance", "the length of a segment in ms")
     samples = round(segment_ms * (0.001 * SAMPLE_RATE_HZ))
     samples += samples % 2
     # Half a window begins with a 0, so that lags of 1 ms need one sample more.

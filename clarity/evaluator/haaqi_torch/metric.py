@@ -10,9 +10,7 @@ from torch import Tensor
 from clarity.evaluator.ear_model.constants import SAMPLE_RATE_HZ
 from clarity.evaluator.ear_model.covariance import SEGMENT, SEGMENT_HOP
 from clarity.evaluator.haaqi_torch.alignment import Span, align_and_prune, audible_spans
-from clarity.evaluator.haaqi_torch.ear import (
-    EarParameters,
-)
+from clarity.evaluator.haaqi_torch.ear import EarParameters
 from clarity.evaluator.haaqi_torch.lengths import without_tails
 from clarity.evaluator.haaqi_torch.pair_features import (
     AlignedPairs,
@@ -56,7 +54,7 @@ def haaqi(
     sample_rate : float
         Sampling rate of both in Hz.
     level1 : float
-        Level in dB SPL of a signal with an RMS of 1.
+        Level in dB SPL of a signal with an RMS of 1, from -300 to 300.
     equalisation : int
         1: the references are signals before amplification, and NAL-R is applied to them here.
         2: they have been amplified already. 0: a healthy ear hears them.
@@ -76,6 +74,7 @@ def haaqi(
         also those of batches that would need more than 10 GB.
     dtype : torch.dtype
         ``torch.float64``, or ``torch.float32`` for training: 5e-5 from the exact score at the most.
+        Delays, levels, the responses of the filters and the features are float64 in any case.
 
     Returns
     -------
@@ -85,10 +84,11 @@ def haaqi(
     Raises
     ------
     ValueError
-        When shapes do not fit together, or a pair holds NaN or infinity, has a silent reference or
-        is too short; the message names the pair.
+        When shapes or devices do not fit together or an argument is none of the values above, or a
+        pair holds NaN or infinity, has a silent reference or is too short; the message names the
+        pair.
     TypeError
-        When signals are no tensors, or ears and noise are something else.
+        When signals are no tensors of floats, or ears and noise are something else.
     """
     options = Options(sample_rate, level1, equalisation, band_chunk, checkpoint, dtype)
     output, problems = evaluate(processed, reference, ear, lengths, noise, options)

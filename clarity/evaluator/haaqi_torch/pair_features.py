@@ -64,6 +64,9 @@ _VALUES_PER_SAMPLE = 2300  # kept for the gradient, of each sample at 24 kHz; me
 BLOCK_SAMPLES = 312 * SEGMENT_HOP
 """Samples of the blocks that longer ones are cut into, 2.5 s."""
 
+MAX_LEVEL1_DB = 300.0
+"""Largest level of an RMS of 1, up or down, of which float32 holds thresholds and their squares."""
+
 _QUIET_SHARE = 0.01
 
 NoiseSource = int | Sequence[int] | torch.Generator | RandomStream | None
@@ -105,7 +108,7 @@ class Options:
 
     def __post_init__(self) -> None:
         whole_khz(self.sample_rate)  # refuses what is no rate
-        checked_level1(self.level1)
+        checked_level1(self.level1, MAX_LEVEL1_DB)
         if self.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {self.dtype}")
         if self.equalisation not in EQUALISATIONS:

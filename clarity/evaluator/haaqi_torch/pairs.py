@@ -11,6 +11,9 @@ from torch import Tensor
 from clarity.evaluator.haaqi_torch.ear import EarParameters
 from clarity.evaluator.haaqi_torch.lengths import without_tails
 
+WITHOUT_FLOAT64 = {"mps"}
+"""Kinds of devices that cannot compute in float64."""
+
 
 class Batch(NamedTuple):
     """Pairs as rows.
@@ -103,10 +106,23 @@ def make_batch(
 
 
 def check_types(processed: Tensor, reference: Tensor, ear: EarParameters) -> None:
-    """Raise TypeError that says what was given in the place of a tensor or of ears."""
+    """Raise an error that says what was given in the place of samples on one device, or of ears."""
     for name, x in (("processed", processed), ("reference", reference)):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name} must be a torch.Tensor, got a {type(x).__name__}")
+        if not x.is_floating_point():
+            advice = "take its real part" if x.is_complex() else "divide it by its full scale"
+            raise TypeError(f"{name} must be a tensor of float samples, got {x.dtype}: {advice}")
+    if processed.device != reference.device:
+        raise ValueError(
+            f"the processed signals are on {processed.device}, the references on "
+            f"{reference.device}: both must be on one device"
+        )
+    if processed.device.type in WITHOUT_FLOAT64:
+        raise ValueError(
+            f"{processed.device.type} devices have no float64, which HAAQI's filters need also "
+            "with dtype=torch.float32: give it signals.cpu(), through which gradients pass"
+        )
     if not isinstance(ear, EarParameters):
         raise TypeError(
             "ear must be EarParameters, as EarParameters.from_audiograms([audiogram]) makes them, "

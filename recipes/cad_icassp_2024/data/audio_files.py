@@ -24,13 +24,8 @@ GET_IT = "download it, or run generate_dataset if it is music at the microphones
 class SongFolders:
     """Finds the files of songs, however they are spelt on disk, but never those of another song.
 
-    Parameters
-    ----------
-    music_dir : Path
-        The folder of the music.
-    folders : mapping of str to str
-        Folder of each song below it, by the song's name; of all songs that are known of, so that
-        songs whose names differ in case only are told apart.
+    ``folders`` are those below ``music_dir`` of all songs that are known of, by name, so that songs
+    whose names differ in case only are told apart.
     """
 
     def __init__(self, music_dir: Path, folders: Mapping[str, str]) -> None:
@@ -44,13 +39,12 @@ class SongFolders:
     def file(self, song: str, name: str) -> Path:
         """Path of ``mixture`` or of a stem of a song, spelt as it is on disk."""
         folder = self._folders[song]
-        wanted = self._music_dir / folder
-        if self._is_another_songs(wanted, folder):
-            return wanted / f"{name}.wav"
-        return self._disk.find(wanted / f"{name}.wav")
+        wanted = self._music_dir / folder / f"{name}.wav"
+        return wanted if self._is_another_songs(folder) else self._disk.find(wanted)
 
-    def _is_another_songs(self, wanted: Path, folder: str) -> bool:
+    def _is_another_songs(self, folder: str) -> bool:
         """Whether the folder on disk is spelt no less like that of another song."""
+        wanted = self._music_dir / folder
         rivals = self._by_spelling[fold(folder)] - {folder}
         if not rivals or wanted.exists():
             return False
@@ -67,36 +61,35 @@ def audio_problems(songs: Iterable[Mapping[str, Path]]) -> Problems:
     problems = Problems()
     with ThreadPoolExecutor(HEADER_THREADS) as pool:
         for found in pool.map(song_problems, songs):
-            problems.extend(found)
+            for kind, line in found:
+                problems.add(kind, line)
     return problems
 
 
-def song_problems(files: Mapping[str, Path]) -> Problems:
-    """Check the headers of the files of one song, by name (``mixture`` or a stem).
+def song_problems(files: Mapping[str, Path]) -> list[tuple[str, str]]:
+    """Check the headers of a song's files; return what is wrong, each with its kind.
 
-    Notes files that are missing, unreadable, empty, cut short or not stereo, or that differ from
-    the first one in length or sample rate.
+    Wrong are files that `read_header` refuses, or that differ from the first one in length or rate.
     """
-    problems = Problems()
-    for folder in sorted({path.parent for path in files.values()}):
-        if not folder.is_dir():
-            problems.add("missing song", f"{folder}: no such folder; {GET_IT}")
+    folders = sorted({path.parent for path in files.values()})
+    missing = [folder for folder in folders if not folder.is_dir()]
+    problems = [("missing song", f"{folder}: no such folder; {GET_IT}") for folder in missing]
     first: Any = None
     for path in files.values():
-        if not path.parent.is_dir():
+        if path.parent in missing:
             continue
         try:
             header = read_header(path)
         except RecipeError as error:
-            problems.add("audio" if path.exists() else "missing audio", str(error))
+            problems.append(("audio" if path.exists() else "missing audio", str(error)))
             continue
         first = first or header
         if header.samplerate != first.samplerate:
             line = f"{path}: has {header.samplerate} Hz, but {first.name} has {first.samplerate} Hz"
-            problems.add("sample rate", f"{line}; all files of a song must agree")
+            problems.append(("sample rate", f"{line}; all files of a song must agree"))
         elif header.frames != first.frames:
             line = f"{path}: has {header.frames} samples, but {first.name} has {first.frames}"
-            problems.add("length", f"{line}; all files of a song must be equally long")
+            problems.append(("length", f"{line}; all files of a song must be equally long"))
     return problems
 
 
@@ -142,27 +135,11 @@ def _n_missing_bytes(path: Path) -> int:
 def read_stereo(
     path: Path, sample_rate: int | None = None, *, allow_resample: bool = True
 ) -> np.ndarray:
-    """Read a stereo file whole.
+    """Read a stereo file whole: a signal of shape (samples, 2), float64, full scale 1.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    sample_rate : int, optional
-        Wanted rate in Hz; None takes the file's.
-    allow_resample : bool
-        Resample a file of another rate (soxr, HQ); without it, that is an error.
-
-    Returns
-    -------
-    ndarray
-        Signal, shape (samples, 2), float64, full scale 1.
-
-    Raises
-    ------
-    RecipeError
-        When the file is missing, unreadable, cut short, not stereo, of another rate that cannot
-        be changed, or holds NaN or infinity.
+    A file of another rate than ``sample_rate``, in Hz, is resampled (soxr, HQ) where that is
+    allowed. Raises `RecipeError` where it is not, where `read_header` does, and for NaN and
+    infinity.
     """
     rate = read_header(path).samplerate
     if not allow_resample and sample_rate not in (None, rate):

@@ -8,13 +8,7 @@ from pathlib import Path
 from recipes.cad_icassp_2024.data.errors import Problems
 from recipes.cad_icassp_2024.data.metadata import Table
 from recipes.cad_icassp_2024.data.scenes import Pair, mixture_id
-from recipes.cad_icassp_2024.data.schema import (
-    ListenerEntry,
-    SceneEntry,
-    SongEntry,
-    TrackEntry,
-    path_fault,
-)
+from recipes.cad_icassp_2024.data.schema import ListenerEntry, SceneEntry, SongEntry, path_fault
 
 
 def note_equal_folders(scenes: Table[SceneEntry], problems: Problems) -> None:
@@ -35,7 +29,7 @@ def note_equal_folders(scenes: Table[SceneEntry], problems: Problems) -> None:
             problems.add("song folder", f"{scenes.path}: {scene_id}: the folder {fault}")
 
 
-def note_shared_paths(songs: Table[SongEntry] | Table[TrackEntry], problems: Problems) -> None:
+def note_shared_paths(songs: Table[SongEntry], problems: Problems) -> None:
     """Note songs that a list says are in the same folder: one would be taken for the other."""
     first: dict[str, str] = {}
     for name, entry in songs.entries.items():

@@ -40,26 +40,16 @@ from recipes.cad_icassp_2024.data.schema import (
 
 logger = logging.getLogger(__name__)
 
-OPTIONAL = ("head_positions", "music")
+OPTIONAL = ("head_positions_file", "music_file")
 """Metadata files that enhancement and evaluation can do without."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Scenes, listeners and pairs of one split, all of them checked.
+    """Scenes, listeners and pairs of one split, all of them checked, in the order of their files.
 
-    Attributes
-    ----------
-    paths : DataPaths
-        Where everything is.
-    scenes, listeners
-        By id, in the order of their files.
-    pairs : tuple of Pair
-        All pairs, in the order of the file of scene listeners.
-    songs : SongFolders
-        Finds the files of the at-mic songs, by `Scene.mixture_id`.
-    contents : Contents
-        Digests of the files.
+    ``songs`` finds the files of the at-mic songs by `Scene.mixture_id`, ``contents`` tells what
+    they hold.
     """
 
     paths: DataPaths
@@ -84,11 +74,6 @@ class Dataset:
         contents : Contents, optional
             Where digests of audio files are remembered; they are forgotten without it.
 
-        Returns
-        -------
-        Dataset
-            The data set.
-
         Raises
         ------
         RecipeError
@@ -96,19 +81,19 @@ class Dataset:
         """
         problems = Problems()
 
-        def table(name: str, kind: Any, **options: Any) -> Table[Any]:
-            path = getattr(paths, f"{name}_file")
-            if name in OPTIONAL and not path.exists():
+        def table(key: str, kind: Any, **options: Any) -> Table[Any]:
+            path = getattr(paths, key)
+            if key in OPTIONAL and not path.exists():
                 logger.info("There is no %s; going on without it", path)
                 return Table(path, {})
-            return read_table(path, f"path.{name}_file", kind, problems, **options)
+            return read_table(paths, key, kind, problems, **options)
 
-        gains = table("gains", GainSet)
-        listener_entries = table("listeners", ListenerEntry, check_id=id_fault)
-        scene_entries = table("scenes", SceneEntry, check_id=id_fault)
-        scene_listeners = table("scene_listeners", ListenerIds)
-        positions = table("head_positions", HeadPosition)
-        music = table("music", SongEntry)
+        gains = table("gains_file", GainSet)
+        listener_entries = table("listeners_file", ListenerEntry, check_id=id_fault)
+        scene_entries = table("scenes_file", SceneEntry, check_id=id_fault)
+        scene_listeners = table("scene_listeners_file", ListenerIds)
+        positions = table("head_positions_file", HeadPosition)
+        music = table("music_file", SongEntry)
         note_shared_paths(music, problems)
 
         scenes = _scenes(scene_entries, gains, positions, music, problems)
@@ -129,26 +114,9 @@ class Dataset:
         return cls(paths, scenes, listeners, pairs, songs, contents or Contents())
 
     def select(self, batch: int = 0, n_batches: int = 1, small_test: bool = False) -> list[Pair]:
-        """Choose the pairs of one batch.
+        """Return the pairs of a batch, ``pairs[batch::n_batches]``; of every 15th for a small test.
 
-        Parameters
-        ----------
-        batch : int
-            Which batch, from 0.
-        n_batches : int
-            How many batches the pairs are dealt out to.
-        small_test : bool
-            Deal out every 15th pair only.
-
-        Returns
-        -------
-        list of Pair
-            ``pairs[batch::n_batches]``.
-
-        Raises
-        ------
-        RecipeError
-            When there is no such batch.
+        Raises `RecipeError` when there is no such batch.
         """
         if n_batches < 1 or not 0 <= batch < n_batches:
             raise RecipeError(
@@ -173,27 +141,9 @@ class Dataset:
         ).lines()
 
     def read_music(self, scene: Scene, name: str, sample_rate: int) -> np.ndarray:
-        """Read one of a scene's at-mic files.
+        """Read ``mixture`` or a stem of a scene by `read_stereo`.
 
-        Parameters
-        ----------
-        scene : Scene
-            The scene.
-        name : str
-            ``mixture`` or a stem.
-        sample_rate : int
-            Wanted rate in Hz; a file of another rate is resampled.
-
-        Returns
-        -------
-        ndarray
-            Signal, shape (samples, 2), float64, full scale 1.
-
-        Raises
-        ------
-        RecipeError
-            When the file is missing, unreadable, not stereo, holds NaN or infinity, or has changed
-            since it was first read.
+        Raises `RecipeError` as that does, and when the file has changed since it was first read.
         """
         path = self.music_file(scene, name)
         with self.contents.reading(path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from hydra.errors import CompactHydraException
 
@@ -18,34 +17,25 @@ class RecipeError(CompactHydraException):
     """
 
 
-@dataclass
 class Problems:
     """What is wrong with the data, one line each, in the order found."""
 
-    by_kind: dict[str, list[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._by_kind: dict[str, list[str]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.by_kind)
+        return bool(self._by_kind)
 
     def add(self, kind: str, line: str) -> None:
         """Note one problem; lines of one kind are shortened together."""
         # Half a character (a lone surrogate in JSON) cannot be written to any terminal or file.
         printable = line.encode("utf-8", "backslashreplace").decode("utf-8")
-        self.by_kind.setdefault(kind, []).append(printable)
-
-    def extend(self, other: Problems) -> None:
-        """Take over the problems found elsewhere."""
-        for kind, lines in other.by_kind.items():
-            self.by_kind.setdefault(kind, []).extend(lines)
+        self._by_kind.setdefault(kind, []).append(printable)
 
     def lines(self) -> list[str]:
         """Every problem, but of each kind no more than the first twenty and a count."""
-        shown: list[str] = []
-        for lines in self.by_kind.values():
-            shown += lines[:MAX_LINES_PER_KIND]
-            if len(lines) > MAX_LINES_PER_KIND:
-                shown.append(f"... and {len(lines) - MAX_LINES_PER_KIND} more of the same kind")
-        return shown
+        kinds = self._by_kind.values()
+        return [line for lines in kinds for line in _first_lines(lines, " of the same kind")]
 
     def raise_if_any(self, where: str) -> None:
         """Raise a `RecipeError` that lists all problems under a heading, if there are any."""
@@ -58,6 +48,10 @@ class Problems:
 
 def shortened(lines: Sequence[str]) -> str:
     """Join lines below a heading: twenty of them, and how many more there are."""
+    return "".join(f"\n  {line}" for line in _first_lines(lines))
+
+
+def _first_lines(lines: Sequence[str], of_what: str = "") -> list[str]:
     more = len(lines) - MAX_LINES_PER_KIND
-    shown = [*lines[:MAX_LINES_PER_KIND], *([f"... and {more} more"] if more > 0 else [])]
-    return "".join(f"\n  {line}" for line in shown)
+    rest = [f"... and {more} more{of_what}"] if more > 0 else []
+    return [*lines[:MAX_LINES_PER_KIND], *rest]

@@ -9,43 +9,30 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from recipes.cad_icassp_2024.data.errors import Problems
-from recipes.cad_icassp_2024.data.schema import (
-    TrackEntry,
-    entry_problems,
-    json_type,
-    path_fault,
-    show,
-)
+from recipes.cad_icassp_2024.data.paths import find_on_disk
+from recipes.cad_icassp_2024.data.schema import TrackEntry, in_words, json_type, path_fault, show
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 UNREADABLE = object()
 """Stands for the content of a file that cannot be read; JSON's null is None."""
 
 
 @dataclass(frozen=True)
-class Table(Generic[T]):
-    """The entries of one metadata file.
+class Table(Generic[T_co]):
+    """The well-formed entries of one metadata file by id, in its order.
 
-    Attributes
-    ----------
-    path : Path
-        The file.
-    entries : dict of str to T
-        The well-formed entries by id, in the order of the file.
-    ids : frozenset of str, optional
-        The ids of all entries, malformed ones too; None if the file could not be read.
+    ``ids`` has malformed ones too; it is None if the file could not be read.
     """
 
     path: Path
-    entries: dict[str, T]
+    entries: dict[str, T_co]
     ids: frozenset[str] | None = None
 
     def lacks(self, entry_id: str) -> bool:
@@ -59,20 +46,74 @@ class Table(Generic[T]):
             problems.add(f"unknown {what}", f"{line}; correct the id or add the entry")
 
 
-def read_metadata(path: Path, key: str, problems: Problems) -> Any:
-    """Read a JSON file; note why it cannot be read, or which keys it has twice.
+def read_table(
+    paths: Any,
+    key: str,
+    kind: Any,
+    problems: Problems,
+    check_id: Callable[[Any], str | None] = path_fault,
+) -> Table[Any]:
+    """Read the JSON object of entries by id at ``paths.key``, and check each of them.
 
-    ``key`` is the configuration key that gives the path, for the message. A file that cannot be
-    read gives `UNREADABLE`.
+    ``kind`` is a model of `schema`; ``check_id`` says what is wrong with an id. A file that cannot
+    be read has no entries.
+    """
+    path = find_on_disk(getattr(paths, key))
+    data = _read_container(path, key, dict, "an object of entries by id", problems)
+    adapter, entries = TypeAdapter(kind), {}
+    for entry_id, value in data.items():
+        fault = check_id(entry_id)
+        if fault is not None:
+            problems.add(f"id in {path}", f"{path}: id {fault}")
+        entry = _checked(value, adapter, f"{path}: {entry_id}", problems)
+        if entry is not None:
+            entries[entry_id] = entry
+    return Table(path, entries, frozenset(data) if data else None)
+
+
+def read_tracks(paths: Any, problems: Problems) -> Table[TrackEntry]:
+    """Read a list of songs such as musdb18.train.json: its entries by name, in its order."""
+    path = find_on_disk(paths.music_file)
+    data = _read_container(path, "music_file", list, "a list of songs", problems)
+    adapter = TypeAdapter(TrackEntry)
+    tracks: dict[str, TrackEntry] = {}
+    for number, value in enumerate(data, 1):
+        where = f"{path}: song {number}"
+        track = _checked(value, adapter, where, problems)
+        if track is None:
+            continue
+        if track.track_name in tracks:
+            line = f"{where}: {show(track.track_name)} is there more than once; keep one of them"
+            problems.add("repeated song", line)
+        tracks[track.track_name] = track
+    return Table(path, tracks, frozenset(tracks) if data else None)
+
+
+def _read_container(path: Path, key: str, kind: type, what: str, problems: Problems) -> Any:
+    """Read a JSON object or list that has entries; an empty one, with a note, if it is none."""
+    data = read_metadata(path, key, problems)
+    if isinstance(data, kind):
+        if not data:
+            text = "has no entries; download it again or generate it"
+            problems.add("empty file", f"{path}: {text}")
+        return data
+    if data is not UNREADABLE:
+        line = f"{path}: holds {json_type(data)}, but must hold {what}"
+        problems.add("wrong top level", line)
+    return kind()
+
+
+def read_metadata(path: Path, key: str, problems: Problems) -> Any:
+    """Read a JSON file; note why it cannot be read (`UNREADABLE`), or which keys it has twice.
+
+    ``path.key`` is the configuration key that gives the path, for the message.
     """
     repeated: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        built = dict(pairs)
-        if len(built) < len(pairs):
-            counts = Counter(name for name, _ in pairs)
-            repeated.extend(name for name, count in counts.items() if count > 1)
-        return built
+        counts = Counter(name for name, _ in pairs)
+        repeated.extend(name for name, count in counts.items() if count > 1)
+        return dict(pairs)
 
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
@@ -88,9 +129,9 @@ def _why_unreadable(error: Exception, key: str) -> str:
     """Say why a JSON file gives nothing, and what to do."""
     match error:
         case FileNotFoundError():
-            return f"no such file; set {key}=... or put it there"
+            return f"no such file; set path.{key}=... or put it there"
         case OSError():
-            return f"cannot be read ({error.strerror}); check {key}"
+            return f"cannot be read ({error.strerror}); check path.{key}"
         case json.JSONDecodeError():
             place = f"line {error.lineno}, column {error.colno}"
             return f"not valid JSON at {place}: {error.msg}; repair it"
@@ -101,75 +142,12 @@ def _why_unreadable(error: Exception, key: str) -> str:
     return f"not usable: {error}; repair it"  # such as a number of thousands of digits
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def read_table(
-    path: Path,
-    key: str,
-    kind: Any,
-    problems: Problems,
-    *,
-    check_id: Callable[[object], str | None] = path_fault,
-) -> Table[Any]:
-    """Read a JSON object of entries by id, and check each; a file that cannot be read gives none.
-
-    ``kind`` is a model of `schema`; ``check_id`` says what is wrong with an id.
-    """
-    data = _read_container(path, key, dict, "an object of entries by id", problems)
-    if data is None:
-        return Table(path, {})
-    entries = {}
-    for entry_id, value in data.items():
-        fault = check_id(entry_id)
-        if fault is not None:
-            problems.add(f"id in {path}", f"{path}: id {fault}")
-        entry = _checked(value, kind, f"{path}: {entry_id}", problems)
-        if entry is not None:
-            entries[entry_id] = entry
-    return Table(path, entries, frozenset(data))
-
-
-def read_tracks(path: Path, key: str, problems: Problems) -> Table[TrackEntry]:
-    """Read a list of songs such as musdb18.train.json: its entries by name, in its order."""
-    data = _read_container(path, key, list, "a list of songs", problems)
-    if data is None:
-        return Table(path, {})
-    tracks: dict[str, TrackEntry] = {}
-    for number, value in enumerate(data, 1):
-        where = f"{path}: song {number}"
-        track = _checked(value, TrackEntry, where, problems)
-        if track is None:
-            continue
-        if track.track_name in tracks:
-            line = f"{where}: {show(track.track_name)} is there more than once; keep one of them"
-            problems.add("repeated song", line)
-        tracks[track.track_name] = track
-    return Table(path, tracks, frozenset(tracks))
-
-
-def _read_container(path: Path, key: str, kind: type, what: str, problems: Problems) -> Any:
-    """Read a JSON object or list that has entries; None, with a note, if it is none."""
-    data = read_metadata(path, key, problems)
-    if data is UNREADABLE:
-        return None
-    if not isinstance(data, kind):
-        line = f"{path}: holds {json_type(data)}, but must hold {what}"
-        problems.add("wrong top level", line)
-        return None
-    if not data:
-        problems.add("empty file", f"{path}: has no entries; download it again or generate it")
-        return None
-    return data
-
-
-def _checked(value: Any, kind: Any, where: str, problems: Problems) -> Any:
+def _checked(value: Any, kind: TypeAdapter[Any], where: str, problems: Problems) -> Any:
     """Make an entry of its JSON value; None, with notes, if it is malformed."""
     try:
-        return _adapter(kind).validate_python(value, strict=True)
+        return kind.validate_python(value, strict=True)
     except ValidationError as error:
-        for line in entry_problems(error, _adapter(kind)):
-            problems.add(f"entry of {where.rpartition(': ')[0]}", f"{where}: {line}")
+        for detail in error.errors(include_url=False):
+            file = where.rpartition(": ")[0]
+            problems.add(f"entry of {file}", f"{where}: {in_words(detail, kind)}")
         return None

@@ -30,20 +30,7 @@ def existing_root(root: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class DataPaths:
-    """Where the parts of a data set are; the attributes are the keys of ``path`` in the config.
-
-    Attributes
-    ----------
-    root : Path
-        Folder of the data set.
-    split : str
-        train, valid or test; part of the file names.
-    metadata_dir, music_dir : Path
-        Folders of the JSON files and of the at-mic music.
-    gains_file, head_positions_file, listeners_file : Path
-    music_file, scenes_file, scene_listeners_file : Path
-        The JSON files.
-    """
+    """Where the parts of a split are; the attributes are the keys of ``path`` in the config."""
 
     root: Path
     split: str
@@ -61,7 +48,7 @@ class DataPaths:
         """Take the paths from ``cfg.path`` or the like, spelt as they are on disk."""
         root = existing_root(config.root)
         disk = CaseInsensitivePaths()
-        names = [item.name for item in fields(cls) if item.name not in {"root", "split"}]
+        names = {item.name for item in fields(cls)} - {"root", "split"}
         found = {name: disk.find(Path(getattr(config, name)).expanduser()) for name in names}
         return cls(root=root, split=str(config.split), **found)
 
@@ -84,18 +71,17 @@ class CaseInsensitivePaths:
 
     def find(self, path: Path) -> Path:
         """Return a path as it is spelt on disk, or as it is when there is no such thing."""
-        if path.exists():
+        if path.exists() or path.parent == path:
             return path
-        for name in (path.name, OTHER_NAMES.get(path.name)):
-            if name is None or path.parent == path:
-                continue
-            parent = self.find(path.parent)
-            spelling = self._listing(parent).get(fold(name))
-            if spelling is not None:
-                return parent / spelling
+        parent = self.find(path.parent)
+        spellings = self._spellings(parent)
+        for name in (path.name, OTHER_NAMES.get(path.name, path.name)):
+            if fold(name) in spellings:
+                return parent / spellings[fold(name)]
         return path
 
-    def _listing(self, folder: Path) -> dict[str, str]:
+    def _spellings(self, folder: Path) -> dict[str, str]:
+        """Names in a folder by how they `fold`; of several the first in order."""
         if folder not in self._listings:
             names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
             self._listings[folder] = {fold(name): name for name in reversed(names)}

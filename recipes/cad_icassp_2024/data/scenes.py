@@ -17,18 +17,7 @@ SONG_FILES = (MIXTURE, *VDBO)
 
 
 def seed_for(text: str) -> int:
-    """Seed that the challenge derives from a name: MD5 as a number, modulo 10^8.
-
-    Parameters
-    ----------
-    text : str
-        A song's name, a scene's id, or any other text.
-
-    Returns
-    -------
-    int
-        The seed, 0 to 99,999,999.
-    """
+    """Return the seed that the challenge derives from a name: its MD5 as a number, modulo 10^8."""
     return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16) % 10**8
 
 
@@ -44,21 +33,7 @@ def mixture_id(song: str, head_position: str) -> str:
 
 @dataclass(frozen=True)
 class Scene:
-    """A song at a head, and the balance that is asked for.
-
-    Attributes
-    ----------
-    id : str
-        Scene id, ``scene_10001``.
-    song : str
-        Name of the song before it was filtered with the head's impulse responses.
-    head_position : str
-        Id of the head and loudspeaker positions.
-    gain_id : str
-        Id of the gain set.
-    gains_db : mapping of str to float
-        The gain of each stem, dB.
-    """
+    """A song at a head, and the balance that is asked for: a gain in dB for each stem."""
 
     id: str
     song: str
@@ -68,7 +43,7 @@ class Scene:
 
     @property
     def mixture_id(self) -> str:
-        """Name of the at-mic song: ``{song}-{head position}``."""
+        """Name of the at-mic song."""
         return mixture_id(self.song, self.head_position)
 
 

@@ -1,13 +1,14 @@
 """What the metadata files hold: a model of the entries of each file, and of what ids may be.
 
-pydantic checks an entry against its model; `entry_problems` puts all it finds into words.
+pydantic checks an entry against its model; `in_words` says what it finds.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PureWindowsPath
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from clarity.utils.audiogram import Audiogram, Listener
 
@@ -32,45 +33,32 @@ MAX_NAME_BYTES = 255
 """What file systems allow for the name of a file or folder."""
 
 
-# --- what a string may be ---------------------------------------------------------------------
-
-
-def path_fault(text: object) -> str | None:
+def path_fault(text: Any) -> str | None:
     """Say what is wrong with ``text`` as a path below a folder of the data set, if anything is."""
-    fault = _text_fault(text)
-    if fault is not None:
-        return fault
-    assert isinstance(text, str)
-    windows = PureWindowsPath(text)
-    if PurePosixPath(text).is_absolute() or windows.drive or windows.root:
-        return f"{show(text)} is an absolute path; paths in metadata must stay below the data set"
-    if ".." in windows.parts:
-        return f"{show(text)} leaves the data set by '..'; paths in metadata must stay below it"
-    if any(len(part.encode()) > MAX_NAME_BYTES for part in PurePosixPath(text).parts):
-        return f"{show(text)} is longer than the {MAX_NAME_BYTES} bytes of a file name"
-    return None
-
-
-def _text_fault(text: object) -> str | None:
     if not isinstance(text, str):
         return f"{show(text)} is not a string"
     if not text.strip():
         return "is empty"
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
-        return f"{show(text)} has half a character (a lone surrogate); write it anew"
-    if any(ord(character) < 32 for character in text):
-        return f"{show(text)} has control characters"
-    return None
+    path = PureWindowsPath(text)  # which knows the separators of all systems
+    sizes = [len(part.encode(errors="surrogatepass")) for part in text.split("/")]
+    lone_surrogate = re.search("[\ud800-\udfff]", text)
+    faults = {
+        "has half a character (a lone surrogate); write it anew": lone_surrogate,
+        "has control characters": min(text) < " ",
+        "is an absolute path; paths in metadata must stay below the data set": path.anchor,
+        "leaves the data set by '..'; paths in metadata must stay below it": ".." in path.parts,
+        f"is longer than the {MAX_NAME_BYTES} bytes of a file name": max(sizes) > MAX_NAME_BYTES,
+    }
+    return next((f"{show(text)} {fault}" for fault, found in faults.items() if found), None)
 
 
-def id_fault(text: object) -> str | None:
+def id_fault(text: Any) -> str | None:
     """Say what is wrong with ``text`` as an id that becomes part of a file name."""
     if isinstance(text, str) and ":" in text:
         return f"{show(text)} cannot be part of a file name; take out the colons"
     fault = path_fault(text)
     if fault is not None:
         return fault
-    assert isinstance(text, str)
     if "/" in text or "\\" in text or text == ".":
         return f"{show(text)} cannot be part of a file name; take out the slashes"
     if len(text.encode()) > MAX_ID_BYTES:
@@ -90,9 +78,6 @@ def json_type(value: object) -> str:
     return "null" if value is None else names.get(type(value), "a number")
 
 
-# --- the types of fields ----------------------------------------------------------------------
-
-
 def _worded(what: str) -> WrapValidator:
     """Say what a value must be, whatever pydantic finds wrong with it."""
 
@@ -100,19 +85,18 @@ def _worded(what: str) -> WrapValidator:
         try:
             return validate(value)
         except ValidationError:
-            words = {"value": show(value), "what": what}
-            raise PydanticCustomError("value", "is {value}, but must be {what}", words) from None
+            raise ValueError(f"is {show(value)}, but must be {what}") from None
 
     return WrapValidator(check)
 
 
-def _without(fault: Callable[[object], str | None]) -> BeforeValidator:
+def _without(fault: Callable[[Any], str | None]) -> BeforeValidator:
     """Refuse a string that has a fault."""
 
     def check(value: Any) -> Any:
         found = fault(value)
         if found is not None:
-            raise PydanticCustomError("fault", "{found}", {"found": found})
+            raise ValueError(found)
         return value
 
     return BeforeValidator(check)
@@ -127,9 +111,6 @@ LevelDbHl = Annotated[float, Field(ge=-30, le=150), _worded("a number from -30 t
 """No audiometer measures beyond this; what is outside is a slip of the pen."""
 LeftAngle = Annotated[int | float, Field(ge=-360, lt=0), _worded("a number below 0 (degrees)")]
 RightAngle = Annotated[int | float, Field(gt=0, le=360), _worded("a number above 0 (degrees)")]
-
-
-# --- the entries of each file -----------------------------------------------------------------
 
 
 class Entry(BaseModel):
@@ -165,7 +146,7 @@ class ListenerEntry(Entry):
             except ValueError as error:
                 faults.append(f"audiogram_cfs and {name} make no audiogram: {error}")
         if faults:
-            raise PydanticCustomError("fault", "{faults}", {"faults": "; ".join(faults)})
+            raise ValueError("; ".join(faults))
         return self
 
     def _audiogram(self, levels: list[float]) -> Audiogram:
@@ -189,15 +170,7 @@ class SceneEntry(Entry):
 
 
 class HeadPosition(Entry):
-    """An entry of head_loudspeaker_positions.json: a head between two loudspeakers.
-
-    Attributes
-    ----------
-    subject, mic : str
-        Whose head, and which microphone of the hearing aid.
-    left_angle, right_angle : int or float
-        Azimuth of the loudspeakers in degrees; the left one's is negative.
-    """
+    """An entry of head_loudspeaker_positions.json: whose head, and the loudspeakers' azimuths."""
 
     subject: Id
     mic: Id
@@ -217,8 +190,7 @@ class SongEntry(Entry):
         places = {"Split": self.split, "Track Name": self.track_name}
         lacking = [repr(name) for name, value in places.items() if value is None]
         if self.path is None and lacking:
-            words = {"names": " and ".join(lacking)}
-            raise PydanticCustomError("fault", "lacks {names} or 'Path'; add it", words)
+            raise ValueError(f"lacks {' and '.join(lacking)} or 'Path'; add it")
         return self
 
     @property
@@ -235,12 +207,11 @@ class TrackEntry(SongEntry):
 
 def _some_and_different(ids: list[str]) -> list[str]:
     if not ids:
-        raise PydanticCustomError("fault", "has no listeners; name at least one")
+        raise ValueError("has no listeners; name at least one")
     repeated = sorted({item for item in ids if ids.count(item) > 1})
     if repeated:
-        words = {"names": ", ".join(map(show, repeated))}
-        text = "names listener {names} more than once; keep one of them"
-        raise PydanticCustomError("fault", text, words)
+        names = ", ".join(map(show, repeated))
+        raise ValueError(f"names listener {names} more than once; keep one of them")
     return ids
 
 
@@ -248,12 +219,8 @@ ListenerIds = Annotated[list[Id], AfterValidator(_some_and_different)]
 """An entry of scene_listeners.{split}.json: different listeners, at least one."""
 
 
-def entry_problems(error: ValidationError, kind: TypeAdapter[Any]) -> list[str]:
-    """Say in words what pydantic finds wrong with an entry of a kind, one line each."""
-    return [_in_words(detail, kind) for detail in error.errors(include_url=False)]
-
-
-def _in_words(detail: ErrorDetails, kind: TypeAdapter[Any]) -> str:
+def in_words(detail: ErrorDetails, kind: TypeAdapter[Any]) -> str:
+    """Say in words what pydantic finds wrong with an entry of a kind."""
     found, place = detail["input"], _place(detail["loc"])
     match detail["type"]:
         case "missing":
@@ -267,7 +234,7 @@ def _in_words(detail: ErrorDetails, kind: TypeAdapter[Any]) -> str:
             return f"{place}is {json_type(found)}, but must be a list"
         case "too_short":
             return f"{place}is empty; it must have one entry or more"
-    return place + detail["msg"]
+    return place + detail["msg"].removeprefix("Value error, ")
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

@@ -16,7 +16,7 @@ from recipes.cad_icassp_2024.data.consistency import note_equal_folders, note_sh
 from recipes.cad_icassp_2024.data.content import Contents, digest_of
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError, shortened
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
-from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths, find_on_disk
+from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, mixture_id
 from recipes.cad_icassp_2024.data.schema import HeadPosition, SceneEntry
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig
@@ -33,17 +33,7 @@ BYTES_PER_FRAME = 4
 
 @dataclass(frozen=True)
 class Hrtfs:
-    """Impulse responses for one head position.
-
-    Attributes
-    ----------
-    position : HeadPosition
-        The head and the angles of the loudspeakers.
-    left, right : ndarray
-        Of the left and the right loudspeaker, shape (taps, 2): left ear, right ear.
-    files : tuple of Path
-        Where they were read from.
-    """
+    """Impulse responses of the left and the right loudspeaker for one head, and their files."""
 
     position: HeadPosition
     left: np.ndarray
@@ -53,21 +43,7 @@ class Hrtfs:
 
 @dataclass(frozen=True)
 class AtMicSong:
-    """A song to be put at the microphones of one head.
-
-    Attributes
-    ----------
-    song, head_position : str
-        Ids in the metadata.
-    source : dict of str to Path
-        The five files to be filtered.
-    hrtfs : Hrtfs
-        What to filter them with.
-    folder : Path
-        Where the five results go.
-    sample_rate : int
-        Of the results, in Hz.
-    """
+    """A song to be put at the microphones of one head: from which files, and into which folder."""
 
     song: str
     head_position: str
@@ -113,23 +89,19 @@ class AtMicSong:
 
     def is_complete(self) -> bool:
         """Whether all five results are there, in the right length and rate."""
-        if not _has_all_files(self.folder) or song_problems(self.results):
+        if song_problems(self.results):
             return False
         source, result = (soundfile.info(files[MIXTURE]) for files in (self.source, self.results))
         wanted = source.frames * self.sample_rate / source.samplerate
         return result.samplerate == self.sample_rate and abs(result.frames - wanted) <= 1
 
 
-def _has_all_files(folder: Path) -> bool:
-    return all((folder / f"{name}.wav").is_file() for name in SONG_FILES)
-
-
 def find_precreated_samples(source_dir: str | Path, split: str = "train") -> list[str]:
     """Return the names of the at-mic songs of which all five files are there, sorted."""
-    folder = CaseInsensitivePaths().find(Path(source_dir) / split)
-    if not folder.is_dir():
-        return []
-    return sorted(song.name for song in folder.iterdir() if _has_all_files(song))
+    folder = find_on_disk(Path(source_dir) / split)
+    songs = folder.iterdir() if folder.is_dir() else ()
+    files = [f"{name}.wav" for name in SONG_FILES]
+    return sorted(song.name for song in songs if all((song / file).is_file() for file in files))
 
 
 def plan_songs(config: GenerateConfig, contents: Contents) -> list[AtMicSong]:
@@ -139,12 +111,9 @@ def plan_songs(config: GenerateConfig, contents: Contents) -> list[AtMicSong]:
     """
     path = config.path
     problems = Problems()
-    tracks = read_tracks(find_on_disk(path.music_file), "path.music_file", problems)
-    positions_key = "head_loudspeaker_positions_file"
-    positions = read_table(
-        find_on_disk(getattr(path, positions_key)), f"path.{positions_key}", HeadPosition, problems
-    )
-    scenes = read_table(find_on_disk(path.scene_file), "path.scene_file", SceneEntry, problems)
+    tracks = read_tracks(path, problems)
+    positions = read_table(path, "head_loudspeaker_positions_file", HeadPosition, problems)
+    scenes = read_table(path, "scene_file", SceneEntry, problems)
     for scene_id, scene in scenes.entries.items():
         where = f"{scenes.path}: {scene_id}"
         tracks.note_missing(scene.music, "song", where, problems)
@@ -182,11 +151,10 @@ def _read_hrtfs(
         files = find_hrtf_files(folder, vars(position))
         try:
             with contents.reading(files[0]), contents.reading(files[1]):
-                left, right = load_hrtf_signals(folder, vars(position), config.sample_rate)
+                signals = load_hrtf_signals(folder, vars(position), config.sample_rate)
+            hrtfs[name] = Hrtfs(position, *signals, files)
         except RecipeError as error:
             problems.add("impulse response", str(error))
-            continue
-        hrtfs[name] = Hrtfs(position, left, right, files)
     problems.raise_if_any(f"the impulse responses in {config.path.hrtf_dir}")
     return hrtfs
 
@@ -222,11 +190,7 @@ def _current_songs(
     """Return the names of the songs that would come out the same now, and say why others not."""
     contents = records.contents
     comparison = records.compare(
-        Result(
-            song.result_name(name),
-            contents.digest(path),
-            song.made_from(name, contents),
-        )
+        Result(song.result_name(name), contents.digest(path), song.made_from(name, contents))
         for song in songs
         for name, path in song.results.items()
     )

@@ -74,36 +74,26 @@ class GenerateConfig:
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the values."""
-        for key in (
-            "sample_rate",
-            "scene.number_scenes_per_song",
-            "scene_listener.number_listeners_per_scene",
-            "n_workers",
-        ):
+        for key in COUNTS:
             value = attrgetter(key)(self)
             if value < 1:
                 yield f"{key}={value}: must be 1 or more"
 
 
+COUNTS = (
+    "sample_rate",
+    "scene.number_scenes_per_song",
+    "scene_listener.number_listeners_per_scene",
+    "n_workers",
+)
+
+
 def as_generate_config(cfg: Any) -> GenerateConfig:
-    """Check a configuration, also one composed for pyClarity's scripts.
+    """Check a `GenerateConfig`, what Hydra composed, or a configuration for pyClarity's scripts.
 
-    Parameters
-    ----------
-    cfg : GenerateConfig or DictConfig
-        A `GenerateConfig`, or what Hydra composed. Keys of pyClarity's that mean nothing here
-        (``path.tracklist_file``, ``hydra``) are passed over; ``path.metadata_dir`` will do where
-        ``path.root`` is not given.
-
-    Returns
-    -------
-    GenerateConfig
-
-    Raises
-    ------
-    RecipeError
-        When ``path.root`` is not given or not there, or a value is out of range or of the wrong
-        type.
+    Keys of pyClarity's that mean nothing here (``path.tracklist_file``, ``hydra``) are passed over;
+    ``path.metadata_dir`` will do where ``path.root`` is not given. Raises `RecipeError` when the
+    root is not given or not there, or a value is out of range or of the wrong type.
     """
     if isinstance(cfg, DictConfig) and OmegaConf.get_type(cfg) is not GenerateConfig:
         known = {item.name for item in fields(GenerateConfig)}

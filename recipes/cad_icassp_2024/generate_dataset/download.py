@@ -42,27 +42,23 @@ UNPACKED_TO_PACKED = 1.6
 
 @dataclass(frozen=True)
 class Package:
-    """A file of the record.
-
-    Attributes
-    ----------
-    name : str
-        What it is asked for by: ``core``, ``train``, ``validation``, ``evaluation_complete``.
-    file : str
-        Its file name in the record.
-    n_bytes : int
-        Its size.
-    checksum : str
-        Such as ``md5:d41d8cd98f00b204e9800998ecf8427e``.
-    url : str
-        Where it is fetched from.
-    """
+    """A file of the record; its name is short, such as ``core`` or ``validation``."""
 
     name: str
     file: str
     n_bytes: int
     checksum: str
     url: str
+
+    @classmethod
+    def from_entry(cls, entry: dict[str, Any]) -> Package:
+        """Take a file's entry in a record of Zenodo's API."""
+        file = str(entry["key"])
+        if Path(file).name != file:
+            raise ValueError(f"file name {file!r}")
+        short = re.fullmatch(r"cad_icassp_2024_(\w+)\.v[\d.]+\.(?:tgz|tar\.gz)", file)
+        name, url = short[1] if short else file, str(entry["links"]["self"])
+        return cls(name, file, int(entry["size"]), str(entry["checksum"]), url)
 
     def archive(self, root: Path) -> Path:
         """Return where the archive is while it is needed."""
@@ -79,26 +75,10 @@ class Package:
 
 
 def read_record(url: str) -> list[Package]:
-    """Return the packages of a Zenodo record.
-
-    Parameters
-    ----------
-    url : str
-        The record in Zenodo's API.
-
-    Returns
-    -------
-    list of Package
-        By name.
-
-    Raises
-    ------
-    RecipeError
-        When there is no answer, or it is no record.
-    """
+    """Return the packages of a record in Zenodo's API, sorted; RecipeError when it is none."""
     record = get_json(url)
     try:
-        packages = [_package(entry) for entry in record["files"]]
+        packages = [Package.from_entry(entry) for entry in record["files"]]
     except (KeyError, TypeError, ValueError) as error:
         raise RecipeError(
             f"{url} answered, but not with a record of Zenodo ({error!r}); fetch the files by hand "
@@ -107,44 +87,24 @@ def read_record(url: str) -> list[Package]:
     return sorted(packages, key=lambda package: package.name)
 
 
-def _package(entry: dict[str, Any]) -> Package:
-    """Read a file's entry in a record."""
-    file = str(entry["key"])
-    if Path(file).name != file:
-        raise ValueError(f"file name {file!r}")
-    short = re.fullmatch(r"cad_icassp_2024_(\w+)\.v[\d.]+\.(?:tgz|tar\.gz)", file)
-    return Package(
-        name=short[1] if short else file,
-        file=file,
-        n_bytes=int(entry["size"]),
-        checksum=str(entry["checksum"]),
-        url=str(entry["links"]["self"]),
-    )
-
-
 def download(root: Path, names: Sequence[str], record_url: str = RECORD_URL) -> None:
-    """Fetch, check and unpack packages; what is there is left alone.
+    """Fetch, check and unpack packages below ``path.root``; what is there is left alone.
 
-    Parameters
-    ----------
-    root : Path
-        The data set's folder, ``path.root``.
-    names : sequence of str
-        Names of packages.
-    record_url : str
-        The record in Zenodo's API.
-
-    Raises
-    ------
-    RecipeError
-        When a name is not in the record, the disk is too small, the network fails again and again,
-        a checksum is wrong, or an archive is not to be unpacked.
+    Raises `RecipeError` when a name is not in the record, the disk is too small, the network fails
+    again and again, a checksum is wrong, or an archive is not to be unpacked.
     """
-    packages = _chosen(read_record(record_url), names)
-    todo = [package for package in packages if not package.is_unpacked(root)]
-    for package in packages:
-        if package not in todo:
+    record = {package.name: package for package in read_record(record_url)}
+    unknown = [name for name in names if name not in record]
+    if unknown:
+        raise RecipeError(
+            f"no package {', '.join(unknown)} in the record: choose from {', '.join(record)}"
+        )
+    todo = []
+    for package in (record[name] for name in dict.fromkeys(names)):
+        if package.is_unpacked(root):
             log.info("%s is in %s already", package.name, root)
+        else:
+            todo.append(package)
     if not todo:
         return
     _require_space(root, todo)
@@ -158,16 +118,6 @@ def download(root: Path, names: Sequence[str], record_url: str = RECORD_URL) -> 
         ) from None
 
 
-def _fetch_and_unpack(package: Package, root: Path) -> None:
-    """Put a package into the data set's folder, with a note that it is there."""
-    archive = package.archive(root)
-    fetch(package.url, archive, package.n_bytes, package.checksum)
-    unpack(archive, root)
-    write_json(package.note(root), {"checksum": package.checksum})
-    archive.unlink()
-    log.info("%s is in %s", package.name, root)
-
-
 def _require_space(root: Path, todo: Sequence[Package]) -> None:
     """Compare what packages will take with what is free."""
     n_bytes = UNPACKED_TO_PACKED * sum(package.n_bytes for package in todo)
@@ -178,15 +128,14 @@ def _require_space(root: Path, todo: Sequence[Package]) -> None:
     require_space(root, max(0, round(n_bytes)), what, "choose another --root")
 
 
-def _chosen(packages: Sequence[Package], names: Sequence[str]) -> list[Package]:
-    """Return the packages of these names."""
-    known = {package.name: package for package in packages}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise RecipeError(
-            f"no package {', '.join(unknown)} in the record: choose from {', '.join(known)}"
-        )
-    return [known[name] for name in dict.fromkeys(names)]
+def _fetch_and_unpack(package: Package, root: Path) -> None:
+    """Put a package into the data set's folder, with a note that it is there."""
+    archive = package.archive(root)
+    fetch(package.url, archive, package.n_bytes, package.checksum)
+    unpack(archive, root)
+    write_json(package.note(root), {"checksum": package.checksum})
+    archive.unlink()
+    log.info("%s is in %s", package.name, root)
 
 
 def _listing(packages: Sequence[Package]) -> str:
@@ -196,7 +145,8 @@ def _listing(packages: Sequence[Package]) -> str:
     return "\n".join(rows)
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -> None:
+    """Run from the command line: with these arguments, or those of the process."""
     parser = argparse.ArgumentParser(
         prog="cadenza-download",
         description="Fetch packages of the challenge's data from Zenodo and unpack them.",
@@ -204,27 +154,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("packages", nargs="*", help="such as: core validation")
     parser.add_argument("--root", type=Path, help="the data set's folder, as in path.root")
     parser.add_argument("--list", action="store_true", help="show names and sizes, fetch nothing")
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -> None:
-    """Run from the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Default: those of the process.
-    record_url : str
-        The record in Zenodo's API.
-    """
-    parser = _parser()
     options = parser.parse_args(arguments)
     if not options.list and (options.root is None or not options.packages):
         parser.error("give --root FOLDER and the names of packages, or --list")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         with raised_when_stopped():
-            _require_pooch()
+            if importlib.util.find_spec("pooch") is None:
+                raise RecipeError(
+                    "downloading needs a package that is not installed: "
+                    "pip install 'cadenza-icassp-2024[download]'"
+                )
             if options.list:
                 sys.stdout.write(_listing(read_record(record_url)) + "\n")
             else:
@@ -237,14 +177,6 @@ def main(arguments: Sequence[str] | None = None, record_url: str = RECORD_URL) -
     except KeyboardInterrupt as stopped:
         sys.stderr.write("\nStopped. The same command goes on from here.\n")
         sys.exit(exit_code(stopped))
-
-
-def _require_pooch() -> None:
-    if importlib.util.find_spec("pooch") is None:
-        raise RecipeError(
-            "downloading needs a package that is not installed: "
-            "pip install 'cadenza-icassp-2024[download]'"
-        )
 
 
 if __name__ == "__main__":

@@ -24,17 +24,7 @@ CHUNK_BYTES: Final = 1 << 20
 
 
 def get_json(url: str) -> Any:
-    """Return what an address answers in JSON.
-
-    Parameters
-    ----------
-    url : str
-
-    Raises
-    ------
-    RecipeError
-        When there is no answer, or it is not JSON; with the address.
-    """
+    """Return what an address answers in JSON; RecipeError when there is no answer or no JSON."""
     import requests  # noqa: PLC0415 - comes with pooch, an optional package
 
     try:
@@ -53,28 +43,15 @@ def part_of(path: Path) -> Path:
 
 
 def fetch(url: str, path: Path, n_bytes: int, checksum: str) -> None:
-    """Fetch a file and check it; a file that is there and right is not fetched again.
+    """Fetch a file and check it against ``md5:...``; one that is there and right is kept.
 
-    Parameters
-    ----------
-    url : str
-        Its address.
-    path : Path
-        Where it goes; until it is whole and right, a file with ``.part`` added is there instead.
-    n_bytes : int
-        Its size.
-    checksum : str
-        Such as ``md5:...``.
-
-    Raises
-    ------
-    RecipeError
-        When the server fails again and again, the disk is full, or the checksum is wrong.
+    Raises `RecipeError` when the server fails again and again, the disk is full, or the checksum
+    is wrong.
     """
     import pooch  # noqa: PLC0415 - optional
 
     part = part_of(path)
-    if part.exists() and part.stat().st_size > n_bytes:
+    if _size(part) > n_bytes:
         part.unlink()
 
     def resume(url: str, output_file: str, _: object) -> None:

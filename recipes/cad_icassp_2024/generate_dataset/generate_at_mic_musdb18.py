@@ -12,8 +12,7 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from clarity.utils.atomic_files import leftovers
 from clarity.utils.file_io import write_signal
 from recipes.cad_icassp_2024.data.audio_files import read_stereo
 from recipes.cad_icassp_2024.data.errors import RecipeError
-from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import (
     AtMicSong,
     find_precreated_samples,
@@ -68,29 +66,27 @@ def run(cfg: Any) -> None:
         list of the music is there already and differs.
     """
     config = as_generate_config(cfg)
-    with open_records(config) as records:
-        songs = plan_songs(config, records.contents)
-        listing = {song.name: song.entry(config.path.split) for song in songs}
-        listing_file = find_on_disk(config.path.output_music_file)
-        needs_writing(listing_file, listing, config.overwrite)  # or an error, before hours of work
-        pending = pending_songs(songs, records, config)
-        write_songs(pending, records, config.n_workers)
-        write_generated(listing_file, listing, config.overwrite)
-
-
-@contextlib.contextmanager
-def open_records(config: GenerateConfig) -> Iterator[Records]:
-    """Hold the folder of the music at the microphones, and open the records in it."""
     folder = Path(config.path.output_music_dir).expanduser()
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locks.hold(folder / "locks" / "generate.lock"))
-        except locks.HeldError as other:
-            raise RecipeError(
-                f"{other} is putting music at the microphones into {folder}: wait until it has "
-                "finished, or choose another path.output_music_dir"
-            ) from None
-        yield held.enter_context(Records(folder / "records", verify=config.verify))
+    try:
+        with (
+            locks.hold(folder / "locks" / "generate.lock"),
+            Records(folder / "records", verify=config.verify) as records,
+        ):
+            _write_what_is_missing(config, records)
+    except locks.HeldError as other:
+        raise RecipeError(
+            f"{other} is putting music at the microphones into {folder}: wait until it has "
+            "finished, or choose another path.output_music_dir"
+        ) from None
+
+
+def _write_what_is_missing(config: GenerateConfig, records: Records) -> None:
+    songs = plan_songs(config, records.contents)
+    listing = {song.name: song.entry(config.path.split) for song in songs}
+    listing_file = config.path.output_music_file
+    needs_writing(listing_file, listing, config.overwrite)  # or an error, before hours of work
+    write_songs(pending_songs(songs, records, config), records, config.n_workers)
+    write_generated(listing_file, listing, config.overwrite)
 
 
 def write_songs(songs: Sequence[AtMicSong], records: Records, n_workers: int) -> None:
@@ -100,9 +96,9 @@ def write_songs(songs: Sequence[AtMicSong], records: Records, n_workers: int) ->
     def write(song: AtMicSong) -> None:
         for leftover in leftovers(song.folder):  # of a run that was killed
             leftover.unlink(missing_ok=True)
-        for name, path in song.results.items():
+        for name in song.source:
             cancel.check()
-            write_at_mic_file(song, name, path, records)
+            write_at_mic_file(song, name, records)
 
     with (
         logging_redirect_tqdm(),
@@ -115,14 +111,14 @@ def write_songs(songs: Sequence[AtMicSong], records: Records, n_workers: int) ->
         ordered_parallel_map(songs, write, count, n_workers, cancel)
 
 
-def write_at_mic_file(song: AtMicSong, name: str, path: Path, records: Records) -> None:
+def write_at_mic_file(song: AtMicSong, name: str, records: Records) -> None:
     """Filter the mixture or a stem of a song, and give it the loudness that it had."""
     with records.contents.reading(song.source[name]):
         music = read_stereo(song.source[name], song.sample_rate)
     ears = apply_hrtf(music, song.hrtfs.left, song.hrtfs.right)
     ears = normalise_lufs_level(ears, music, song.sample_rate)
     made_from = song.made_from(name, records.contents)
-    with records.writing(path, song.result_name(name), made_from) as temporary:
+    with records.writing(song.results[name], song.result_name(name), made_from) as temporary:
         write_signal(temporary, ears, song.sample_rate, floating_point=False)
 
 

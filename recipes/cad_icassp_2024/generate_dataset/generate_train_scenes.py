@@ -20,14 +20,9 @@ from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
-from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.data.scenes import set_song_seed
 from recipes.cad_icassp_2024.data.schema import GainSet, HeadPosition, ListenerEntry, SceneEntry
-from recipes.cad_icassp_2024.generate_dataset.config import (
-    GenerateConfig,
-    GeneratePathConfig,
-    as_generate_config,
-)
+from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
 from recipes.cad_icassp_2024.generate_dataset.generated_metadata import write_generated
 from recipes.cad_icassp_2024.runs.command_line import command_line
 from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
@@ -38,108 +33,11 @@ T = TypeVar("T")
 FIRST_SCENE = 10001
 LISTENER_SEED = "icassp2024"
 
-Scenes = dict[str, dict[str, str]]
-"""Scene id to ``music``, ``gain`` and ``head_loudspeaker_positions``."""
-
 
 def run(cfg: Any) -> None:
     """Draw scenes, then their listeners."""
     generate_scenes(cfg)
     generate_scene_listener(cfg)
-
-
-def draw_scenes(
-    songs: Iterable[str], gains: Sequence[str], head_positions: Sequence[str], n_per_song: int
-) -> Scenes:
-    """Draw the scenes of every song: each has a gain set and a head position of its own.
-
-    Parameters
-    ----------
-    songs : iterable of str
-        Names; a song's name seeds its draws.
-    gains, head_positions : sequence of str
-        Ids to draw from, in the order of their files.
-    n_per_song : int
-        Scenes for each song.
-
-    Returns
-    -------
-    dict
-        Scenes by id, counted from ``scene_10001``.
-
-    Raises
-    ------
-    RecipeError
-        When there are fewer gain sets or head positions than scenes for a song.
-    """
-    for what, ids in (("gain sets", gains), ("head positions", head_positions)):
-        if len(ids) < n_per_song:
-            raise RecipeError(
-                f"scene.number_scenes_per_song={n_per_song}, but there are only {len(ids)} {what}; "
-                "ask for fewer scenes"
-            )
-    scenes: Scenes = {}
-    for song in songs:
-        set_song_seed(song)
-        gains_left, positions_left = list(gains), list(head_positions)
-        for _ in range(n_per_song):
-            gain, position = _take(gains_left), _take(positions_left)
-            scenes[f"scene_{FIRST_SCENE + len(scenes)}"] = {
-                "music": song,
-                "gain": gain,
-                "head_loudspeaker_positions": position,
-            }
-    return scenes
-
-
-def _take(left: list[str]) -> str:
-    """Draw one id and take it out of the list."""
-    (drawn,) = choose_samples(left, 1)
-    left.remove(drawn)
-    return drawn
-
-
-def draw_scene_listeners(
-    scenes: Iterable[str], listeners: Sequence[str], n_per_scene: int
-) -> dict[str, list[str]]:
-    """Draw the listeners of every scene.
-
-    Parameters
-    ----------
-    scenes : iterable of str
-        Scene ids.
-    listeners : sequence of str
-        Listener ids to draw from, in the order of their file.
-    n_per_scene : int
-        Listeners for each scene; where there are fewer, all of them.
-
-    Returns
-    -------
-    dict
-        Listener ids by scene id.
-    """
-    set_song_seed(LISTENER_SEED)
-    return {scene: choose_samples(listeners, n_per_scene) for scene in scenes}
-
-
-def choose_samples(source: Sequence[T], size: int) -> list[T]:
-    """Draw from a list without putting back, by NumPy's legacy global generator.
-
-    Parameters
-    ----------
-    source : sequence
-        What to draw from.
-    size : int
-        How many to draw.
-
-    Returns
-    -------
-    list
-        The drawn items. A list no longer than `size` is taken whole, without a draw.
-    """
-    if len(source) <= size:
-        return list(source)
-    return [source[index] for index in np.random.choice(len(source), size, replace=False)]
 
 
 def generate_scenes(cfg: Any) -> None:
@@ -160,12 +58,38 @@ def generate_scenes(cfg: Any) -> None:
     config = as_generate_config(cfg)
     path = config.path
     problems = Problems()
-    tracks = read_tracks(find_on_disk(path.music_file), "path.music_file", problems)
-    gains = _ids(path, "gains_file", GainSet, problems)
-    positions = _ids(path, "head_loudspeaker_positions_file", HeadPosition, problems)
+    songs = read_tracks(path, problems).entries
+    gains = read_table(path, "gains_file", GainSet, problems).entries
+    positions_key = "head_loudspeaker_positions_file"
+    positions = read_table(path, positions_key, HeadPosition, problems).entries
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
-    scenes = draw_scenes(tracks.entries, gains, positions, config.scene.number_scenes_per_song)
-    write_generated(find_on_disk(path.scene_file), scenes, config.overwrite)
+    scenes = draw_scenes(songs, list(gains), list(positions), config.scene.number_scenes_per_song)
+    write_generated(path.scene_file, scenes, config.overwrite)
+
+
+def draw_scenes(
+    songs: Iterable[str], gains: Sequence[str], head_positions: Sequence[str], n_per_song: int
+) -> dict[str, dict[str, str]]:
+    """Draw the scenes of every song: each has a gain set and a head position of its own.
+
+    The ids are in the order of their files; a song's name seeds its draws.
+    """
+    for what, ids in (("gain sets", gains), ("head positions", head_positions)):
+        if len(ids) < n_per_song:
+            raise RecipeError(
+                f"scene.number_scenes_per_song={n_per_song}, but there are only {len(ids)} {what}; "
+                "ask for fewer scenes"
+            )
+    scenes: dict[str, dict[str, str]] = {}
+    for song in songs:
+        set_song_seed(song)
+        left = {"gain": list(gains), "head_loudspeaker_positions": list(head_positions)}
+        for _ in range(n_per_song):
+            drawn = {key: choose_samples(ids, 1)[0] for key, ids in left.items()}
+            scenes[f"scene_{FIRST_SCENE + len(scenes)}"] = {"music": song, **drawn}
+            for key, ids in left.items():
+                ids.remove(drawn[key])
+    return scenes
 
 
 def generate_scene_listener(cfg: Any) -> None:
@@ -186,18 +110,33 @@ def generate_scene_listener(cfg: Any) -> None:
     config = as_generate_config(cfg)
     path = config.path
     problems = Problems()
-    scenes = _ids(path, "scene_file", SceneEntry, problems)
-    listeners = _ids(path, "listeners_file", ListenerEntry, problems)
+    scenes = read_table(path, "scene_file", SceneEntry, problems).entries
+    listeners = list(read_table(path, "listeners_file", ListenerEntry, problems).entries)
     problems.raise_if_any(f"the metadata in {path.metadata_dir}")
     n_per_scene = config.scene_listener.number_listeners_per_scene
-    drawn = draw_scene_listeners(scenes, listeners, n_per_scene)
-    write_generated(find_on_disk(path.scene_listeners_file), drawn, config.overwrite)
+    set_song_seed(LISTENER_SEED)
+    drawn = {scene: choose_samples(listeners, n_per_scene) for scene in scenes}
+    write_generated(path.scene_listeners_file, drawn, config.overwrite)
 
 
-def _ids(path: GeneratePathConfig, name: str, kind: type, problems: Problems) -> list[str]:
-    """Read a file of entries and keep their ids, in order."""
-    file = find_on_disk(getattr(path, name))
-    return list(read_table(file, f"path.{name}", kind, problems).entries)
+def choose_samples(source: Sequence[T], size: int) -> list[T]:
+    """Draw from a list without putting back, by NumPy's legacy global generator.
+
+    Parameters
+    ----------
+    source : sequence
+        What to draw from.
+    size : int
+        How many to draw.
+
+    Returns
+    -------
+    list
+        The drawn items. A list no longer than `size` is taken whole, without a draw.
+    """
+    if len(source) <= size:
+        return list(source)
+    return [source[index] for index in np.random.choice(len(source), size, replace=False)]
 
 
 @command_line(

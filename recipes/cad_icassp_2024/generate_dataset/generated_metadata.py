@@ -4,44 +4,39 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from clarity.utils.file_io import write_json
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import read_metadata
+from recipes.cad_icassp_2024.data.paths import find_on_disk
 
 logger = logging.getLogger(__name__)
 
 
-def write_generated(path: Path, data: Mapping[str, Any], overwrite: bool) -> None:
-    """Write generated metadata, entries by id, unless the file has them already.
-
-    A file whose entries would change or go is replaced with ``overwrite`` only, else it is a
-    `RecipeError`.
-    """
+def write_generated(path: str, data: Mapping[str, Any], overwrite: bool) -> None:
+    """Write entries by id, unless the file has them already; see `needs_writing`."""
+    file = find_on_disk(path)
     if not needs_writing(path, data, overwrite):
-        logger.info("%s is there already, with the same content", path)
+        logger.info("%s is there already, with the same content", file)
         return
-    write_json(path, data)
-    logger.info("Wrote %s: %d entries", path, len(data))
+    write_json(file, data)
+    logger.info("Wrote %s: %d entries", file, len(data))
 
 
-def needs_writing(path: Path, data: Mapping[str, Any], overwrite: bool) -> bool:
-    """Tell whether `write_generated` would write; raises what it would raise."""
-    if not path.exists():
+def needs_writing(path: str, data: Mapping[str, Any], overwrite: bool) -> bool:
+    """Tell whether a file lacks entries; RecipeError if its own would change or go."""
+    file = find_on_disk(path)
+    if not file.exists():
         return True
     problems = Problems()
-    present = read_metadata(path, "its key", problems)
+    present = read_metadata(file, "", problems)
     if present == data and not problems:
         return list(present) != list(data)
-    new = object()
-    kept = isinstance(present, dict) and all(
-        data.get(key, new) == value for key, value in present.items()
-    )
+    kept = isinstance(present, dict) and present.items() <= data.items()
     if not overwrite and not kept:
         raise RecipeError(
-            f"{path} is there already and differs from what would be generated now; move it "
+            f"{file} is there already and differs from what would be generated now; move it "
             "away, or give overwrite=true to replace it"
         )
     return True

@@ -12,7 +12,7 @@ import scipy
 
 from clarity.utils.loudness import SILENCE_LUFS, integrated_loudness
 from recipes.cad_icassp_2024.data.audio_files import read_stereo
-from recipes.cad_icassp_2024.data.paths import CaseInsensitivePaths
+from recipes.cad_icassp_2024.data.paths import find_on_disk
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,16 +28,14 @@ def hrtf_file_name(mic: str, subject: str, side: str, angle_deg: float) -> str:
 
 def find_hrtf_files(hrtf_path: str | Path, hp: Mapping[str, Any]) -> tuple[Path, Path]:
     """Find the files that `load_hrtf_signals` reads, however the angles are spelt."""
-    disk = CaseInsensitivePaths()
 
-    def find(side: str, angle_deg: float) -> Path:
-        spellings = [angle_deg, float(angle_deg)]
-        if float(angle_deg).is_integer():
-            spellings.append(int(angle_deg))
-        paths = [
-            disk.find(Path(hrtf_path) / hrtf_file_name(hp["mic"], hp["subject"], side, angle))
-            for angle in spellings
+    def find(side: str, angle: float) -> Path:
+        whole = [int(angle)] if float(angle).is_integer() else []
+        names = [
+            hrtf_file_name(hp["mic"], hp["subject"], side, spelt)
+            for spelt in (angle, float(angle), *whole)
         ]
+        paths = [find_on_disk(Path(hrtf_path) / name) for name in names]
         return next((path for path in paths if path.exists()), paths[0])
 
     return find("n", hp["left_angle"]), find("p", hp["right_angle"])

@@ -102,16 +102,20 @@ def _write_metadata(config: GenerateConfig) -> None:
         f"gain_{number:04d}": dict.fromkeys(VDBO, 0) | gains_db
         for number, gains_db in enumerate(GAINS_DB, 1)
     }
+    head = {"subject": SUBJECT, "mic": MIC}
     positions = {
-        f"hp_{number:04d}": {
-            "subject": SUBJECT,
-            "mic": MIC,
-            "left_angle": -left,
-            "right_angle": right,
-        }
+        f"hp_{number:04d}": head | {"left_angle": -left, "right_angle": right}
         for number, (left, right) in enumerate(HEAD_POSITIONS, 1)
     }
-    listeners = {name: _listener_entry(name, *ears) for name, ears in EARS.items()}
+    listeners = {
+        name: {
+            "name": name,
+            "audiogram_cfs": STANDARD_AUDIOGRAMS[left].frequencies.tolist(),
+            "audiogram_levels_l": STANDARD_AUDIOGRAMS[left].levels.tolist(),
+            "audiogram_levels_r": STANDARD_AUDIOGRAMS[right].levels.tolist(),
+        }
+        for name, (left, right) in EARS.items()
+    }
     track = {"Track Name": SONG, "Split": SPLIT, "Path": f"{SPLIT}/{SONG}"}
     scenes = draw_scenes([SONG], list(gains), list(positions), len(LISTENERS))
     path = config.path
@@ -123,15 +127,6 @@ def _write_metadata(config: GenerateConfig) -> None:
     write_json(path.scene_listeners_file, dict(zip(scenes, LISTENERS, strict=True)))
 
 
-def _listener_entry(name: str, left: str, right: str) -> dict[str, object]:
-    return {
-        "name": name,
-        "audiogram_cfs": STANDARD_AUDIOGRAMS[left].frequencies.tolist(),
-        "audiogram_levels_l": STANDARD_AUDIOGRAMS[left].levels.tolist(),
-        "audiogram_levels_r": STANDARD_AUDIOGRAMS[right].levels.tolist(),
-    }
-
-
 def _write_hrtfs(folder: Path) -> None:
     for angle in (sign * angle for sign in (-1, 1) for angle in ANGLES_DEG):
         path = folder / hrtf_file_name(MIC, SUBJECT, "n" if angle < 0 else "p", angle)
@@ -140,13 +135,11 @@ def _write_hrtfs(folder: Path) -> None:
 
 
 def _write_music(folder: Path) -> None:
-    files = {name: folder / f"{name}.wav" for name in STEMS_ORDER}
-    if all(path.exists() for path in files.values()):
+    paths = [folder / f"{name}.wav" for name in STEMS_ORDER]
+    if all(path.exists() for path in paths):
         return
-    for (name, path), signal in zip(
-        files.items(), decode_stems(example_stems_file(), len(files)), strict=True
-    ):
-        logger.info("Decoded %s", name)
+    for path, signal in zip(paths, decode_stems(example_stems_file(), len(paths)), strict=True):
+        logger.info("Decoded %s", path.stem)
         # The lossy coding lets a few peaks out of full scale.
         write_signal(path, np.clip(signal, -1.0, LARGEST_16BIT), SAMPLE_RATE, floating_point=False)
 
@@ -154,8 +147,7 @@ def _write_music(folder: Path) -> None:
 def example_stems_file() -> Path:
     """Find the music that stempeg carries, without importing it (it asks for ffmpeg)."""
     spec = importlib.util.find_spec("stempeg")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    for folder in folders:
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted((Path(folder) / "data").glob("*.stem.mp4")):
             return path
     raise RecipeError(
@@ -197,12 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="make_demo_data", description="Make a small data set in the challenge's layout."
     )
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("demo/cadenza_data"),
-        help="folder of the data set (default: %(default)s)",
-    )
+    text, default = "folder of the data set (default: %(default)s)", Path("demo/cadenza_data")
+    parser.add_argument("--root", type=Path, default=default, help=text)
     root = parser.parse_args().root.expanduser()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     try:

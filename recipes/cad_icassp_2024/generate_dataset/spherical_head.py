@@ -71,21 +71,9 @@ def shadow_filter(incidence: float, sample_rate: float) -> tuple[FloatArray, Flo
 def spherical_head_hrir(
     azimuth_deg: float, sample_rate: int = 44100, n_taps: int = 256
 ) -> FloatArray:
-    """Impulse responses from a distant loudspeaker to both ears of the spherical head.
+    """Impulse responses from a distant loudspeaker to both ears, shape (n_taps, 2): left, right.
 
-    Parameters
-    ----------
-    azimuth_deg : float
-        Azimuth of the loudspeaker in degrees, 0 in front, negative to the left.
-    sample_rate : int
-        In Hz.
-    n_taps : int
-        Length of the responses.
-
-    Returns
-    -------
-    ndarray
-        Shape (n_taps, 2): left ear, right ear.
+    The azimuth is 0 in front and negative to the left; the sampling rate is in Hz.
     """
     ears = []
     for ear_azimuth_deg in EAR_AZIMUTHS_DEG:

@@ -21,37 +21,24 @@ TOP_FOLDERS: Final = ("audio", "metadata")
 
 
 def unpack(archive: Path, root: Path) -> None:
-    """Unpack the files of a tar archive; files that are there already are left alone.
+    """Unpack the files of a tar archive below a folder; files that are there are left alone.
 
-    Parameters
-    ----------
-    archive : Path
-        With gzip or without.
-    root : Path
-        The folder that gets ``audio/`` and ``metadata/``.
-
-    Raises
-    ------
-    RecipeError
-        When the archive is damaged, would write outside the folder or holds links, or the disk is
-        full.
+    Raises `RecipeError` when the archive is damaged, would write outside the folder or holds links,
+    or the disk is full.
     """
     n_kept = 0
+    title = f"unpacking {archive.name}"
     try:
+        size = archive.stat().st_size
         with (
-            tqdm.wrapattr(
-                archive.open("rb"),
-                "read",
-                total=archive.stat().st_size,
-                desc=f"unpacking {archive.name}",
-                disable=None,
-            ) as stream,
+            tqdm.wrapattr(archive.open("rb"), "read", size, desc=title, disable=None) as stream,
             tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|*") as tar,
         ):
             for member in tar:
                 target = root / _place(member, archive)
-                if member.isfile():
-                    n_kept += not _write(tar.extractfile(member), member.size, target)
+                content = tar.extractfile(member)
+                if content is not None:
+                    n_kept += not _write(content, member.size, target)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise RecipeError(
             f"{archive} is damaged ({error}): remove it and give the same command again"
@@ -68,24 +55,25 @@ def unpack(archive: Path, root: Path) -> None:
 def _place(member: tarfile.TarInfo, archive: Path) -> Path:
     """Return where a member goes, relative to the data set's folder."""
     path = PurePosixPath(member.name)
-    safe = not path.is_absolute() and ".." not in path.parts and "\\" not in member.name
-    if not safe or not (member.isfile() or member.isdir()):
+    fault = None
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+        fault = "outside the data set's folder"
+    elif not (member.isfile() or member.isdir()):
+        fault = "neither a file nor a folder"
+    if fault:
         raise RecipeError(
-            f"{archive} holds {member.name!r}, which is "
-            + ("outside the data set's folder" if not safe else "neither a file nor a folder")
-            + ": it is not unpacked any further"
+            f"{archive} holds {member.name!r}, which is {fault}: it is not unpacked any further"
         )
     tops = [path.parts.index(name) for name in TOP_FOLDERS if name in path.parts]
     return Path(*path.parts[min(tops, default=0) :])
 
 
-def _write(content: IO[bytes] | None, n_bytes: int, target: Path) -> bool:
+def _write(content: IO[bytes], n_bytes: int, target: Path) -> bool:
     """Write a file that is not there yet; False when it is."""
     if target.exists():
         if target.stat().st_size != n_bytes:
             log.warning("%s is not as in the record; remove it to get that one", target)
         return False
-    assert content is not None
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         shutil.copyfileobj(content, file, 1 << 20)
     return True

@@ -168,6 +168,10 @@ METADATA: dict[str, tuple[Break, str]] = {
     ),
     "gain: null": (entry(GAINS, "gain_0001", "bass", value=None), "bass is null"),
     "gain: true": (entry(GAINS, "gain_0001", "bass", value=True), "bass is true"),
+    "gain: half a character": (
+        entry(GAINS, "gain_0001", "bass", value="\ud83d"),
+        r'gain_0001: bass is "\\ud83d", but must be a number',
+    ),
     "gain: NaN": (entry(GAINS, "gain_0001", "bass", value=np.nan), "bass is NaN"),
     "gain: infinite": (entry(GAINS, "gain_0001", "bass", value=np.inf), "bass is Infinity"),
     "gain: beyond reason": (entry(GAINS, "gain_0001", "bass", value=1e308), "bass is 1e\\+308"),

@@ -16,27 +16,13 @@ from typing import Any
 import numpy as np
 
 from clarity.utils.audiogram import Listener
+from recipes.cad_icassp_2024.data import consistency, schema
 from recipes.cad_icassp_2024.data.audio_files import SongFolders, audio_problems, read_stereo
-from recipes.cad_icassp_2024.data.consistency import (
-    note_equal_folders,
-    note_equal_ids,
-    note_shared_paths,
-    note_unknown_pairs,
-)
 from recipes.cad_icassp_2024.data.content import Contents
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.metadata import Table, read_table
 from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.data.scenes import Pair, Scene, mixture_id
-from recipes.cad_icassp_2024.data.schema import (
-    GainSet,
-    HeadPosition,
-    ListenerEntry,
-    ListenerIds,
-    SceneEntry,
-    SongEntry,
-    id_fault,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -88,24 +74,24 @@ class Dataset:
                 return Table(path, {})
             return read_table(paths, key, kind, problems, **options)
 
-        gains = table("gains_file", GainSet)
-        listener_entries = table("listeners_file", ListenerEntry, check_id=id_fault)
-        scene_entries = table("scenes_file", SceneEntry, check_id=id_fault)
-        scene_listeners = table("scene_listeners_file", ListenerIds)
-        positions = table("head_positions_file", HeadPosition)
-        music = table("music_file", SongEntry)
-        note_shared_paths(music, problems)
+        gains = table("gains_file", schema.GainSet)
+        listener_entries = table("listeners_file", schema.ListenerEntry, check_id=schema.id_fault)
+        scene_entries = table("scenes_file", schema.SceneEntry, check_id=schema.id_fault)
+        scene_listeners = table("scene_listeners_file", schema.ListenerIds)
+        positions = table("head_positions_file", schema.HeadPosition)
+        music = table("music_file", schema.SongEntry)
+        consistency.note_shared_paths(music, problems)
 
         scenes = _scenes(scene_entries, gains, positions, music, problems)
         listeners = {name: entry.listener(name) for name, entry in listener_entries.entries.items()}
-        note_unknown_pairs(scene_listeners, scene_entries, listener_entries, problems)
+        consistency.note_unknown_pairs(scene_listeners, scene_entries, listener_entries, problems)
         pairs = tuple(
             Pair(scenes[scene_id], listeners[listener_id])
             for scene_id, listener_ids in scene_listeners.entries.items()
             for listener_id in listener_ids
             if scene_id in scenes and listener_id in listeners
         )
-        note_equal_ids(pairs, scene_listeners.path, problems)
+        consistency.note_equal_ids(pairs, scene_listeners.path, problems)
         problems.raise_if_any(f"the metadata of split '{paths.split}' in {paths.metadata_dir}")
         names = (scene.mixture_id for scene in scenes.values())
         folders = {name: f"{paths.split}/{name}" for name in names}
@@ -163,10 +149,10 @@ class Dataset:
 
 
 def _scenes(
-    entries: Table[SceneEntry],
-    gains: Table[GainSet],
-    positions: Table[HeadPosition],
-    music: Table[SongEntry],
+    entries: Table[schema.SceneEntry],
+    gains: Table[schema.GainSet],
+    positions: Table[schema.HeadPosition],
+    music: Table[schema.SongEntry],
     problems: Problems,
 ) -> dict[str, Scene]:
     """Scenes with their gains; notes ids that no file has."""
@@ -179,5 +165,5 @@ def _scenes(
         known = gains.entries.get(entry.gain)
         gains_db = known.model_dump() if known else {}
         scenes[scene_id] = Scene(scene_id, entry.music, position, entry.gain, gains_db)
-    note_equal_folders(entries, problems)
+    consistency.note_equal_folders(entries, problems)
     return scenes

@@ -1,4 +1,4 @@
-"""Readers of single metadata files: they check every entry and collect what is wrong.
+"""Single metadata files: read, every entry checked, and written without harm to what is there.
 
 `dataset` puts the files together.
 """
@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from recipes.cad_icassp_2024.data.errors import Problems
+from clarity.utils.file_io import write_json
+from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
 from recipes.cad_icassp_2024.data.paths import find_on_disk
 from recipes.cad_icassp_2024.data.schema import TrackEntry, in_words, json_type, path_fault, show
+
+logger = logging.getLogger(__name__)
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -151,3 +155,31 @@ def _checked(value: Any, kind: TypeAdapter[Any], where: str, problems: Problems)
             file = where.rpartition(": ")[0]
             problems.add(f"entry of {file}", f"{where}: {in_words(detail, kind)}")
         return None
+
+
+def write_generated(path: str, data: Mapping[str, Any], overwrite: bool) -> None:
+    """Write entries by id, unless the file has them already; see `needs_writing`."""
+    file = find_on_disk(path)
+    if not needs_writing(path, data, overwrite):
+        logger.info("%s is there already, with the same content", file)
+        return
+    write_json(file, data)
+    logger.info("Wrote %s: %d entries", file, len(data))
+
+
+def needs_writing(path: str, data: Mapping[str, Any], overwrite: bool) -> bool:
+    """Tell whether a file lacks entries; RecipeError if its own would change or go."""
+    file = find_on_disk(path)
+    if not file.exists():
+        return True
+    problems = Problems()
+    present = read_metadata(file, "", problems)
+    if present == data and not problems:
+        return list(present) != list(data)
+    kept = isinstance(present, dict) and present.items() <= data.items()
+    if not overwrite and not kept:
+        raise RecipeError(
+            f"{file} is there already and differs from what would be generated now; move it "
+            "away, or give overwrite=true to replace it"
+        )
+    return True

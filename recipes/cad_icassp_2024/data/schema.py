@@ -69,7 +69,8 @@ def id_fault(text: Any) -> str | None:
 def show(value: object) -> str:
     """Show a value as it stands in the JSON, cut to a line's length."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = text if len(text) <= 80 else text[:77] + "..."
+    return text.encode(errors="backslashreplace").decode()  # half a character as \ud83d
 
 
 def json_type(value: object) -> str:

@@ -14,6 +14,14 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from recipes.cad_icassp_2024.data.paths import existing_root
 from recipes.cad_icassp_2024.runs.schema import check_config, config_field, nested
 
+COUNTS = (
+    "sample_rate",
+    "scene.number_scenes_per_song",
+    "scene_listener.number_listeners_per_scene",
+    "n_workers",
+)
+"""Keys that must be 1 or more."""
+
 
 @dataclass
 class GeneratePathConfig:
@@ -80,14 +88,6 @@ class GenerateConfig:
                 yield f"{key}={value}: must be 1 or more"
 
 
-COUNTS = (
-    "sample_rate",
-    "scene.number_scenes_per_song",
-    "scene_listener.number_listeners_per_scene",
-    "n_workers",
-)
-
-
 def as_generate_config(cfg: Any) -> GenerateConfig:
     """Check a `GenerateConfig`, what Hydra composed, or a configuration for pyClarity's scripts.
 
@@ -96,17 +96,15 @@ def as_generate_config(cfg: Any) -> GenerateConfig:
     root is not given or not there, or a value is out of range or of the wrong type.
     """
     if isinstance(cfg, DictConfig) and OmegaConf.get_type(cfg) is not GenerateConfig:
+        raw: Any = OmegaConf.to_container(cfg)
         known = {item.name for item in fields(GenerateConfig)}
         known_paths = {item.name for item in fields(GeneratePathConfig)}
-        raw = OmegaConf.to_container(cfg)
-        assert isinstance(raw, dict)
+        path = {key: value for key, value in raw.get("path", {}).items() if key in known_paths}
+        # pyClarity's scripts draw scenes without it.
+        path.setdefault("root", "${path.metadata_dir}/.." if "metadata_dir" in path else MISSING)
         kept = {key: value for key, value in raw.items() if key in known}
-        kept["path"] = {k: v for k, v in raw.get("path", {}).items() if k in known_paths}
-        cfg = OmegaConf.create(kept)
-        if "root" not in kept["path"]:  # pyClarity's scripts draw scenes without it
-            cfg.path.root = "${path.metadata_dir}/.." if "metadata_dir" in kept["path"] else MISSING
+        cfg = OmegaConf.create(kept | {"path": path})
     config = check_config(cfg, GenerateConfig)
-    assert isinstance(config, GenerateConfig)
     existing_root(config.path.root)
     return config
 

@@ -25,6 +25,7 @@ from clarity.utils.atomic_files import leftovers
 from clarity.utils.file_io import write_signal
 from recipes.cad_icassp_2024.data.audio_files import read_stereo
 from recipes.cad_icassp_2024.data.errors import RecipeError
+from recipes.cad_icassp_2024.data.metadata import needs_writing, write_generated
 from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import (
     AtMicSong,
     find_precreated_samples,
@@ -32,10 +33,6 @@ from recipes.cad_icassp_2024.generate_dataset.at_mic_songs import (
     plan_songs,
 )
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
-from recipes.cad_icassp_2024.generate_dataset.generated_metadata import (
-    needs_writing,
-    write_generated,
-)
 from recipes.cad_icassp_2024.generate_dataset.hrtf import (
     apply_hrtf,
     load_hrtf_signals,

@@ -19,11 +19,10 @@ import numpy as np
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.data.errors import Problems, RecipeError
-from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks
+from recipes.cad_icassp_2024.data.metadata import read_table, read_tracks, write_generated
 from recipes.cad_icassp_2024.data.scenes import set_song_seed
 from recipes.cad_icassp_2024.data.schema import GainSet, HeadPosition, ListenerEntry, SceneEntry
 from recipes.cad_icassp_2024.generate_dataset.config import GenerateConfig, as_generate_config
-from recipes.cad_icassp_2024.generate_dataset.generated_metadata import write_generated
 from recipes.cad_icassp_2024.runs.command_line import command_line
 from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.job import job

@@ -19,6 +19,7 @@ import torch
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from tqdm import tqdm
 
 from clarity.separation.checked import CheckedSeparator
 from clarity.separation.segmented import SegmentedSeparator
@@ -138,7 +139,8 @@ def _settings(
 def _data_digest(dataset: Dataset, pairs: Sequence[Pair]) -> str:
     """Return a hash of the music, gains and audiograms of some pairs."""
     made_from = MadeFrom(dataset, SONG_FILES, {})
-    return digest({pair.id: made_from(pair) for pair in pairs})
+    shown = tqdm(pairs, desc="knowing the music again", leave=False, disable=None)
+    return digest({pair.id: made_from(pair) for pair in shown})
 
 
 def _text(row: HistoryRow) -> str:

@@ -124,15 +124,7 @@ class CropReader:
 
 
 class Losses(NamedTuple):
-    """Losses of a step; scalars with gradients.
-
-    Attributes
-    ----------
-    l1 : Tensor
-        Mean absolute difference of the stems.
-    haaqi : Tensor
-        1 - HAAQI, mean over pairs and ears.
-    """
+    """Mean absolute error of the stems, and 1 - HAAQI, mean over pairs and ears; scalars."""
 
     l1: torch.Tensor
     haaqi: torch.Tensor

@@ -52,11 +52,6 @@ class TrainingFolder:
         return self.folder / "best.pt"
 
     @property
-    def history_file(self) -> Path:
-        """One row per epoch."""
-        return self.folder / "history.csv"
-
-    @property
     def next_epoch(self) -> int:
         """The epoch to do next; 0 stands for the validation of the start."""
         return len(self.rows)
@@ -74,7 +69,7 @@ class TrainingFolder:
         RecipeError
             When the state is damaged or belongs to another module.
         """
-        remove_leftovers([self.state_file, self.best_file, self.history_file])
+        remove_leftovers([self.state_file, self.best_file, self.folder / "history.csv"])
         if not self.state_file.exists():
             return
         try:
@@ -119,7 +114,7 @@ class TrainingFolder:
 
     def _write_history(self) -> None:
         history = ({**one, "score": mean_score(one)} for one in self.rows)
-        write_csv(self.history_file, (*HISTORY_COLUMNS, "score"), history)
+        write_csv(self.folder / "history.csv", (*HISTORY_COLUMNS, "score"), history)
 
 
 def mean_score(row: HistoryRow) -> float:

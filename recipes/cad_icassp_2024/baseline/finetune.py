@@ -60,7 +60,7 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
     with open_run("finetune", config) as run:
         pairs = run.with_music(run.pairs, SONG_FILES)
         if not pairs:
-            raise RecipeError(f"{run.dataset.paths.scenes_file}: there is no pair to train on")
+            raise RecipeError(f"{run.dataset.paths.music_dir}: no song is left to train on")
         separator, fingerprint = _trainable(config)
         reader = CropReader(config, run.dataset, pairs, separator.sources)
         validator = choose_validator(run, config)

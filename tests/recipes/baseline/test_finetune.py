@@ -189,6 +189,14 @@ def test_what_cannot_be_trained_is_said_first(data, tmp_path, override, message)
     assert "set path." not in str(refused.value)  # no key of path is the cause
 
 
+def test_songs_that_are_skipped_one_and_all_are_said(data, tmp_path) -> None:
+    changed = data.copied_to(tmp_path / "data")
+    for song in changed.mixtures:
+        (changed.at_mic_folder(song) / "drums.wav").unlink()
+    with pytest.raises(RecipeError, match="at_mic_music: no song is left to train on"):
+        finetune(config_of(changed.root, tmp_path / "exp", "on_error=skip"))
+
+
 def test_two_processes_do_not_train_in_one_folder(data, tmp_path) -> None:
     """Nor in batches, of which training has none."""
     with (

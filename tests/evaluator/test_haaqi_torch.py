@@ -32,7 +32,7 @@ CASES = [
     *("identical", "near_silent", "quiet_mild", "quiet_normal"),
 ]
 QUICK_CASES = {
-    torch.float64: {"silent_gap", "adds_nalr", "resampled_44k1", "very_short"},
+    torch.float64: {"adds_nalr", "resampled_44k1", "very_short"},
     torch.float32: {"clipped", "short_processed", "adds_nalr", "very_short"},
 }
 SLOW = pytest.mark.slow
@@ -163,15 +163,17 @@ def test_longer_processed_signals_are_cut() -> None:
     """Each signal keeps its own level when it is resampled, and only then both are cut."""
     processed, reference = odd_pair(3, 44100)
     reference = reference[:-3000]
+    lengths = [processed.size, reference.size - 2000]
     output = haaqi(
-        tensor(processed),
-        tensor(reference),
+        tensor(processed, processed),
+        tensor(reference, reference),
         EarParameters.from_audiograms([audiogram(1)]),
         sample_rate=44100,
         level1=80.0,
+        lengths=lengths,
     )
-    expected = exact(processed, reference, audiogram(1), rate=44100)
-    np.testing.assert_allclose(numbers(output)[0], expected, rtol=0, atol=TOLERANCE)
+    expected = [exact(processed[:n], reference[:n], audiogram(1), rate=44100) for n in lengths]
+    np.testing.assert_allclose(numbers(output), expected, rtol=0, atol=TOLERANCE)
 
 
 def test_stereo_and_one_numpy_stream() -> None:
@@ -220,9 +222,9 @@ def test_torch_noise_is_the_same_metric(golden: Path) -> None:
     draws = torch.Generator().manual_seed(0)
     scores = [
         float(haaqi(processed, reference, ear, noise=draws, dtype=torch.float32, **options).score)
-        for _ in range(3)
+        for _ in range(2)
     ]
-    assert len(set(scores)) == 3
+    assert scores[0] != scores[1]
     np.testing.assert_allclose(scores, case["haaqi"], rtol=0, atol=5 * 4.7e-5)
     with pytest.warns(UserWarning, match="near the threshold"):
         silent = haaqi(processed, reference, ear, noise=None, dtype=torch.float32, **options)

@@ -79,11 +79,11 @@ def _correlation(reference: Tensor, processed: Tensor, lengths: Sequence[int]) -
     x, y = (
         without_tails(x - x.sum(-1, keepdim=True) / counts, lengths) for x in (reference, processed)
     )
-    correlation = _cyclic_correlation(x, y, n_fft)
+    correlation = cyclic_correlation(x, y, n_fft)
     return torch.cat((correlation[:, n_fft - n + 1 :], correlation[:, :n]), -1)
 
 
-def _cyclic_correlation(x: Tensor, y: Tensor, n_fft: int) -> Tensor:
+def cyclic_correlation(x: Tensor, y: Tensor, n_fft: int) -> Tensor:
     """Sum x[n] y[n + lag] for the lags 0 to n_fft - 1, the last of which are the negative ones."""
     cross = torch.fft.rfft(x, n_fft).conj_physical_()
     return torch.fft.irfft(cross.mul_(torch.fft.rfft(y, n_fft)), n_fft)
@@ -140,7 +140,7 @@ def band_correlation(reference: Tensor, processed: Tensor, offset: int) -> Tenso
     n, m = reference.shape[-1], processed.shape[-1]
     # Long enough that no lag from -n to m falls on one that is wanted.
     n_fft = fft.next_fast_len(max(n + offset + MAX_LAG, m - offset + MAX_LAG, m), real=True)
-    correlation = _cyclic_correlation(reference, processed, n_fft)
+    correlation = cyclic_correlation(reference, processed, n_fft)
     first = offset - MAX_LAG
     if first >= 0:
         return correlation[..., first : first + 2 * MAX_LAG]

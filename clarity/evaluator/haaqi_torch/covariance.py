@@ -20,6 +20,7 @@ from clarity.evaluator.ear_model.covariance import (
     segment_windows,
     window_correlations,
 )
+from clarity.evaluator.haaqi_torch.alignment import cyclic_correlation
 
 _N_FFT = SEGMENT + 2 * MAX_SEGMENT_LAG
 _FIRST, _INNER, _LAST = range(3)
@@ -94,8 +95,7 @@ class _Covariance(torch.autograd.Function):
         ctx: Any, reference: Tensor, processed: Tensor, kind: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         x, y = _segments(reference, kind), _segments(processed, kind)
-        cross = torch.fft.rfft(x.values, _N_FFT).conj_physical_()
-        values = torch.fft.irfft(cross.mul_(torch.fft.rfft(y.values, _N_FFT)), _N_FFT)
+        values = cyclic_correlation(x.values, y.values, _N_FFT)
         n = MAX_SEGMENT_LAG
         values = torch.cat((values[..., : n + 1], values[..., -n:]), -1)
         values /= _windows(x.values.dtype, x.values.device)[1][kind]

@@ -8,6 +8,7 @@ import pickle
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -127,8 +128,13 @@ def directory(path: Path) -> None:
 
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal((22050, 3))
-L1 = ("L0001",)
-SCENE = ("scene_10001",)
+
+gain = partial(entry, GAINS, "gain_0001")
+listener = partial(entry, LISTENERS, "L0001")
+scene = partial(entry, SCENES, "scene_10001")
+hearers = partial(entry, SCENE_LISTENERS, "scene_10001")
+position = partial(entry, POSITIONS, "hp_0001")
+at_mic = partial(entry, AT_MIC, "Song A-hp_0001")
 
 METADATA: dict[str, tuple[Break, str]] = {
     # files
@@ -161,81 +167,75 @@ METADATA: dict[str, tuple[Break, str]] = {
     "at-mic: a list": (text(AT_MIC, "[1]"), r"at_mic_music\.train\.json: holds a list"),
     "positions: broken": (text(POSITIONS, "{"), r"positions\.json: not valid JSON at line 1"),
     # gains
-    "gain: stem missing": (entry(GAINS, "gain_0001", "bass"), "gain_0001: lacks 'bass'"),
+    "gain: stem missing": (gain("bass"), "gain_0001: lacks 'bass'"),
     "gain: a word": (
-        entry(GAINS, "gain_0001", "bass", value="loud"),
+        gain("bass", value="loud"),
         r'gain_0001: bass is "loud", but must be a number from -300 to 300 \(dB\)',
     ),
-    "gain: null": (entry(GAINS, "gain_0001", "bass", value=None), "bass is null"),
-    "gain: true": (entry(GAINS, "gain_0001", "bass", value=True), "bass is true"),
+    "gain: null": (gain("bass", value=None), "bass is null"),
+    "gain: true": (gain("bass", value=True), "bass is true"),
     "gain: half a character": (
-        entry(GAINS, "gain_0001", "bass", value="\ud83d"),
+        gain("bass", value="\ud83d"),
         r'gain_0001: bass is "\\ud83d", but must be a number',
     ),
-    "gain: NaN": (entry(GAINS, "gain_0001", "bass", value=np.nan), "bass is NaN"),
-    "gain: infinite": (entry(GAINS, "gain_0001", "bass", value=np.inf), "bass is Infinity"),
-    "gain: beyond reason": (entry(GAINS, "gain_0001", "bass", value=1e308), "bass is 1e\\+308"),
-    "gain: too large": (entry(GAINS, "gain_0001", "bass", value=10**400), "bass is 1000"),
-    "gain: a list": (entry(GAINS, "gain_0001", "bass", value=[1]), r"bass is \[1\]"),
+    "gain: NaN": (gain("bass", value=np.nan), "bass is NaN"),
+    "gain: infinite": (gain("bass", value=np.inf), "bass is Infinity"),
+    "gain: beyond reason": (gain("bass", value=1e308), "bass is 1e\\+308"),
+    "gain: too large": (gain("bass", value=10**400), "bass is 1000"),
+    "gain: a list": (gain("bass", value=[1]), r"bass is \[1\]"),
     "gain: unknown stem": (
-        entry(GAINS, "gain_0001", "piano", value=1),
+        gain("piano", value=1),
         'gain_0001: holds "piano", which is unknown; remove it',
     ),
     "gain: set a list": (
-        entry(GAINS, "gain_0001", value=[0, 0, 0, 0]),
+        gain(value=[0, 0, 0, 0]),
         "gain_0001: is a list, but must be an object with vocals, drums, bass, other",
     ),
     "gain: twice": (twice(GAINS, "gain_0001"), r"gain_0001: is there more than once"),
     # listeners
     "listener: no frequencies": (
-        entry(LISTENERS, *L1, "audiogram_cfs"),
+        listener("audiogram_cfs"),
         r"listeners\.train\.json: L0001: lacks 'audiogram_cfs'; add it",
     ),
-    "listener: one ear": (
-        entry(LISTENERS, *L1, "audiogram_levels_r"),
-        "L0001: lacks 'audiogram_levels_r'",
-    ),
+    "listener: one ear": (listener("audiogram_levels_r"), "L0001: lacks 'audiogram_levels_r'"),
     "listener: lengths": (
-        entry(LISTENERS, *L1, "audiogram_levels_l", 7),
+        listener("audiogram_levels_l", 7),
         r"L0001: audiogram_cfs and audiogram_levels_l make no audiogram: .*\(7\).*\(8\)",
     ),
     "listener: not ascending": (
-        entry(LISTENERS, *L1, "audiogram_cfs", 3, value=700),
+        listener("audiogram_cfs", 3, value=700),
         "L0001: audiogram_cfs and audiogram_levels_l make no audiogram: .*ascending",
     ),
-    "listener: repeated": (
-        entry(LISTENERS, *L1, "audiogram_cfs", 3, value=1000),
-        "make no audiogram: .*unique",
-    ),
+    "listener: repeated": (listener("audiogram_cfs", 3, value=1000), "make no audiogram: .*unique"),
     "listener: zero frequency": (
-        entry(LISTENERS, *L1, "audiogram_cfs", 0, value=0),
+        listener("audiogram_cfs", 0, value=0),
         "make no audiogram: .*above 0 Hz",
     ),
     "listener: frequencies no list": (
-        entry(LISTENERS, *L1, "audiogram_cfs", value=1000),
+        listener("audiogram_cfs", value=1000),
         "L0001: audiogram_cfs is a number, but must be a list",
     ),
     "listener: no levels": (
-        entry(LISTENERS, *L1, "audiogram_levels_l", value=[]),
+        listener("audiogram_levels_l", value=[]),
         "L0001: audiogram_levels_l is empty",
     ),
     "listener: level a word": (
-        entry(LISTENERS, *L1, "audiogram_levels_r", 2, value="35"),
+        listener("audiogram_levels_r", 2, value="35"),
         r'L0001: entry 3 of audiogram_levels_r is "35", but must be a number from -30 to',
     ),
     "listener: level null": (
-        entry(LISTENERS, *L1, "audiogram_levels_r", 2, value=None),
+        listener("audiogram_levels_r", 2, value=None),
         "entry 3 of audiogram_levels_r is null",
     ),
     "listener: level NaN": (
-        entry(LISTENERS, *L1, "audiogram_levels_r", 2, value=np.nan),
+        listener("audiogram_levels_r", 2, value=np.nan),
         "entry 3 of audiogram_levels_r is NaN",
     ),
     "listener: level impossible": (
-        entry(LISTENERS, *L1, "audiogram_levels_r", 2, value=450),
+        listener("audiogram_levels_r", 2, value=450),
         "L0001: entry 3 of audiogram_levels_r is 450, but must be a number from -30 to 150",
     ),
-    "listener: a list": (entry(LISTENERS, *L1, value=[1]), "L0001: is a list, but must be"),
+    "listener: a list": (listener(value=[1]), "L0001: is a list, but must be"),
     "listener: twice": (twice(LISTENERS, "L0001"), "L0001: is there more than once"),
     "listener: id with a slash": (
         entry(LISTENERS, "a/b", value={}),
@@ -255,91 +255,73 @@ METADATA: dict[str, tuple[Break, str]] = {
     ),
     "listener: id empty": (entry(LISTENERS, "", value={}), "id is empty"),
     # scenes
-    "scene: no song": (entry(SCENES, *SCENE, "music"), "scene_10001: lacks 'music'; add it"),
-    "scene: no gain": (entry(SCENES, *SCENE, "gain"), "scene_10001: lacks 'gain'"),
+    "scene: no song": (scene("music"), "scene_10001: lacks 'music'; add it"),
+    "scene: no gain": (scene("gain"), "scene_10001: lacks 'gain'"),
     "scene: no position": (
-        entry(SCENES, *SCENE, "head_loudspeaker_positions"),
+        scene("head_loudspeaker_positions"),
         "scene_10001: lacks 'head_loudspeaker_positions'",
     ),
-    "scene: song a number": (
-        entry(SCENES, *SCENE, "music", value=7),
-        "scene_10001: music 7 is not a string",
-    ),
+    "scene: song a number": (scene("music", value=7), "scene_10001: music 7 is not a string"),
     "scene: song leaves": (
-        entry(SCENES, *SCENE, "music", value="../../etc/passwd"),
+        scene("music", value="../../etc/passwd"),
         r'scene_10001: music "\.\./\.\./etc/passwd" leaves the data set by',
     ),
     "scene: song absolute": (
-        entry(SCENES, *SCENE, "music", value="/etc/passwd"),
+        scene("music", value="/etc/passwd"),
         'music "/etc/passwd" is an absolute path',
     ),
-    "scene: song on a drive": (
-        entry(SCENES, *SCENE, "music", value="C:\\music"),
-        "is an absolute path",
-    ),
-    "scene: song leaves backwards": (
-        entry(SCENES, *SCENE, "music", value="..\\..\\x"),
-        "leaves the data set by",
-    ),
+    "scene: song on a drive": (scene("music", value="C:\\music"), "is an absolute path"),
+    "scene: song leaves backwards": (scene("music", value="..\\..\\x"), "leaves the data set by"),
     "scene: position leaves": (
-        entry(SCENES, *SCENE, "head_loudspeaker_positions", value="x/../../.."),
+        scene("head_loudspeaker_positions", value="x/../../.."),
         "head_loudspeaker_positions .* leaves the data set by",
     ),
     "scene: id leaves": (entry(SCENES, "../s", value={}), r'id "\.\./s" leaves the data set by'),
     "scene: song longer than a file name": (
-        entry(SCENES, *SCENE, "music", value="\u00e9" * 128),
+        scene("music", value="\u00e9" * 128),
         "scene_10001: music .* is longer than the 255 bytes of a file name",
     ),
     "scene: folder longer than a file name": (
-        entry(SCENES, *SCENE, "music", value="x" * 250),
+        scene("music", value="x" * 250),
         "scene_10001: the folder .* is longer than the 255 bytes of a file name",
     ),
     "scene: one folder for two songs": (
         songs_that_collide,
         "scene_10001 and scene_10002 would share the folder 'Song A-x-hp_0001', but not the song",
     ),
-    "scene: a word": (entry(SCENES, *SCENE, value="x"), "scene_10001: is a string, but must be"),
+    "scene: a word": (scene(value="x"), "scene_10001: is a string, but must be"),
     "scene: twice": (twice(SCENES, "scene_10001"), "scene_10001: is there more than once"),
     "scene: unknown gain": (
-        entry(SCENES, *SCENE, "gain", value="gain_9999"),
+        scene("gain", value="gain_9999"),
         r"/scenes\.train\.json: scene_10001: gain 'gain_9999' is not in .*gains\.json; correct",
     ),
     "scene: unknown position": (
-        entry(SCENES, *SCENE, "head_loudspeaker_positions", value="hp_9999"),
+        scene("head_loudspeaker_positions", value="hp_9999"),
         r"scene_10001: head position 'hp_9999' is not in .*head_loudspeaker_positions\.json",
     ),
     "scene: unknown song": (
-        entry(SCENES, *SCENE, "music", value="Song Z"),
+        scene("music", value="Song Z"),
         r"scene_10001: at-mic song 'Song Z-hp_0001' is not in .*at_mic_music\.train\.json",
     ),
     # listeners of scenes
     "pairs: scene without listeners": (
-        entry(SCENE_LISTENERS, *SCENE),
+        hearers(),
         "scene_10001: has no listeners; add them or remove the scene",
     ),
-    "pairs: empty list": (
-        entry(SCENE_LISTENERS, *SCENE, value=[]),
-        "scene_10001: has no listeners; name at least one",
-    ),
-    "pairs: a word": (
-        entry(SCENE_LISTENERS, *SCENE, value="L0001"),
-        "scene_10001: is a string, but must be a list",
-    ),
-    "pairs: an object": (entry(SCENE_LISTENERS, *SCENE, value={}), "is an object, but"),
-    "pairs: listener a number": (
-        entry(SCENE_LISTENERS, *SCENE, value=[1]),
-        "scene_10001: entry 1 1 is not a string",
-    ),
+    "pairs: empty list": (hearers(value=[]), "scene_10001: has no listeners; name at least one"),
+    "pairs: a word": (hearers(value="L0001"), "scene_10001: is a string, but must be a list"),
+    "pairs: an object": (hearers(value={}), "is an object, but"),
+    "pairs: listener a number": (hearers(value=[1]), "scene_10001: entry 1 1 is not a string"),
     "pairs: listener leaves": (
-        entry(SCENE_LISTENERS, *SCENE, value=["../../L"]),
+        hearers(value=["../../L"]),
         "scene_10001: entry 1 .* leaves the data set",
     ),
     "pairs: unknown listener": (
-        entry(SCENE_LISTENERS, *SCENE, 0, value="L9999"),
+        hearers(0, value="L9999"),
         r"scene_10001: listener 'L9999' is not in .*listeners\.train\.json; correct the id",
     ),
     "pairs: listener twice": (
-        entry(SCENE_LISTENERS, *SCENE, value=["L0001", "L0001"]),
+        hearers(value=["L0001", "L0001"]),
         'scene_10001: names listener "L0001" more than once',
     ),
     "pairs: unknown scene": (
@@ -350,29 +332,23 @@ METADATA: dict[str, tuple[Break, str]] = {
     "pairs: one file name": (ids_that_collide, "a with b_c and a_b with c would share a file name"),
     # at-mic music and head positions
     "at-mic: Path leaves": (
-        entry(AT_MIC, "Song A-hp_0001", "Path", value="../../etc/passwd"),
+        at_mic("Path", value="../../etc/passwd"),
         r"at_mic_music\.train\.json: Song A-hp_0001: Path .* leaves the data set by",
     ),
     "at-mic: Path absolute": (
-        entry(AT_MIC, "Song A-hp_0001", "Path", value="/etc"),
+        at_mic("Path", value="/etc"),
         'Song A-hp_0001: Path "/etc" is an absolute path',
     ),
-    "at-mic: Path a number": (
-        entry(AT_MIC, "Song A-hp_0001", "Path", value=3),
-        "Song A-hp_0001: Path 3 is not a string",
-    ),
-    "at-mic: a word": (entry(AT_MIC, "Song A-hp_0001", value="x"), "hp_0001: is a string, but"),
+    "at-mic: Path a number": (at_mic("Path", value=3), "Song A-hp_0001: Path 3 is not a string"),
+    "at-mic: a word": (at_mic(value="x"), "hp_0001: is a string, but"),
     "at-mic: one Path for two songs": (
         entry(AT_MIC, "Song A-hp_0002", "Path", value="train/Song A-hp_0001"),
         "Song A-hp_0001 and Song A-hp_0002 have the same Path, 'train/Song A-hp_0001'; correct one",
     ),
-    "at-mic: no place": (
-        entry(AT_MIC, "Song A-hp_0001", value={"Split": "train"}),
-        "Song A-hp_0001: lacks 'Track Name'",
-    ),
-    "position: no microphone": (entry(POSITIONS, "hp_0001", "mic"), "hp_0001: lacks 'mic'"),
+    "at-mic: no place": (at_mic(value={"Split": "train"}), "Song A-hp_0001: lacks 'Track Name'"),
+    "position: no microphone": (position("mic"), "hp_0001: lacks 'mic'"),
     "position: angle NaN": (
-        entry(POSITIONS, "hp_0001", "left_angle", value=np.nan),
+        position("left_angle", value=np.nan),
         r"hp_0001: left_angle is NaN, but must be a number below 0 \(degrees\)",
     ),
 }

@@ -47,23 +47,12 @@ class Dataset:
 
     @classmethod
     def load(cls, paths: DataPaths, contents: Contents | None = None) -> Dataset:
-        """Read and check all metadata.
+        """Read and check all metadata; a `RecipeError` lists everything that is wrong.
 
         The file of at-mic music is used if it is there; without it a song's folder is
         ``{split}/{song}-{head position}``. So it is with the head positions, which neither
         enhancement nor evaluation needs: an id is checked against them if they are there.
-
-        Parameters
-        ----------
-        paths : DataPaths
-            Where the files are.
-        contents : Contents, optional
-            Where digests of audio files are remembered; they are forgotten without it.
-
-        Raises
-        ------
-        RecipeError
-            With a list of everything that is wrong.
+        Without ``contents``, digests of audio files are forgotten.
         """
         problems = Problems()
 

@@ -23,6 +23,11 @@ COUNTS = (
 """Keys that must be 1 or more."""
 
 
+def metadata_file(name: str, text: str) -> Any:
+    """Field for the path of a JSON file, by default in ``path.metadata_dir``."""
+    return config_field(f"${{path.metadata_dir}}/{name}.json", text)
+
+
 @dataclass
 class GeneratePathConfig:
     """Where the data lies and where the at-mic music goes."""
@@ -32,26 +37,18 @@ class GeneratePathConfig:
     metadata_dir: str = config_field("${path.root}/metadata", "the folder of the JSON files")
     music_dir: str = config_field("${path.root}/audio/music", "MUSDB18-HQ, a folder per split")
     hrtf_dir: str = config_field("${path.root}/audio/hrtf", "the heads' impulse responses")
-    gains_file: str = config_field("${path.metadata_dir}/gains.json", "the gain sets")
-    listeners_file: str = config_field(
-        "${path.metadata_dir}/listeners.${path.split}.json", "the listeners"
+    gains_file: str = metadata_file("gains", "the gain sets")
+    listeners_file: str = metadata_file("listeners.${path.split}", "the listeners")
+    head_loudspeaker_positions_file: str = metadata_file(
+        "head_loudspeaker_positions", "heads and loudspeaker angles"
     )
-    head_loudspeaker_positions_file: str = config_field(
-        "${path.metadata_dir}/head_loudspeaker_positions.json", "heads and loudspeaker angles"
-    )
-    music_file: str = config_field(
-        "${path.metadata_dir}/musdb18.${path.split}.json", "the list of songs"
-    )
-    scene_file: str = config_field(
-        "${path.metadata_dir}/scenes.${path.split}.json", "scenes: written, then read"
-    )
-    scene_listeners_file: str = config_field(
-        "${path.metadata_dir}/scene_listeners.${path.split}.json", "listeners of each scene"
+    music_file: str = metadata_file("musdb18.${path.split}", "the list of songs")
+    scene_file: str = metadata_file("scenes.${path.split}", "scenes: written, then read")
+    scene_listeners_file: str = metadata_file(
+        "scene_listeners.${path.split}", "listeners of each scene"
     )
     output_music_dir: str = config_field("${path.root}/audio/at_mic_music", "the music at the ears")
-    output_music_file: str = config_field(
-        "${path.metadata_dir}/at_mic_music.${path.split}.json", "the list of that music"
-    )
+    output_music_file: str = metadata_file("at_mic_music.${path.split}", "the list of that music")
 
 
 @dataclass

@@ -75,18 +75,12 @@ def fetch(url: str, path: Path, n_bytes: int, checksum: str) -> None:
 
 def _resume(url: str, part: Path, n_bytes: int) -> None:
     """Fetch what is missing of a file, in as many attempts as bring something, and a few more."""
-    import requests  # noqa: PLC0415
-
     n_failures = 0
     with tqdm(
         total=n_bytes, unit="B", unit_scale=True, desc=part.stem, disable=None, smoothing=0.1
     ) as bar:
         while (there := _size(part)) < n_bytes:
-            reason = "the connection was cut"
-            try:
-                _append(url, part, there, bar)
-            except requests.RequestException as error:
-                reason = _reason(error)
+            reason = _append(url, part, there, bar)
             if _size(part) == n_bytes:
                 break
             n_failures = 1 if _size(part) > there else n_failures + 1
@@ -99,22 +93,26 @@ def _resume(url: str, part: Path, n_bytes: int) -> None:
             time.sleep(PAUSE_S * (n_failures - 1))
 
 
-def _append(url: str, part: Path, there: int, bar: tqdm[Any]) -> None:
-    """Ask for a file from a certain byte on and append what comes."""
+def _append(url: str, part: Path, there: int, bar: tqdm[Any]) -> str:
+    """Ask for a file from a certain byte on and append what comes; return why it ended."""
     import requests  # noqa: PLC0415
 
     headers = {"Accept-Encoding": "identity"}  # the file's bytes as they are
     if there:
         headers["Range"] = f"bytes={there}-"
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
-        answer.raise_for_status()
-        goes_on = answer.status_code == requests.codes.partial_content
-        with part.open("ab" if goes_on else "wb") as file:
-            bar.n = there if goes_on else 0
-            bar.refresh()
-            for chunk in answer.iter_content(CHUNK_BYTES):
-                file.write(chunk)
-                bar.update(len(chunk))
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
+            answer.raise_for_status()
+            goes_on = answer.status_code == requests.codes.partial_content
+            with part.open("ab" if goes_on else "wb") as file:
+                bar.n = there if goes_on else 0
+                bar.refresh()
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    bar.update(len(chunk))
+    except requests.RequestException as error:
+        return _reason(error)
+    return "the connection was cut"
 
 
 def _size(path: Path) -> int:

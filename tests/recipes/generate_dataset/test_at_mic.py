@@ -385,78 +385,64 @@ def _track(data: TinyDataset, name: str, folder: str | None = None) -> None:
     write(path, [*read(path), entry])
 
 
-BAD = [
-    (
-        "unknown song",
+BAD = {
+    "unknown song": (
         lambda d: _scene(d, "music", "Song Z"),
         r"scene_10001: song 'Song Z' is not in .*musdb18\.train\.json",
     ),
-    (
-        "one Path for two songs",
+    "one Path for two songs": (
         lambda d: _track(d, "Song Z", "train/Song A"),
         r"musdb18\.train\.json: Song A and Song Z have the same Path, 'train/Song A'; correct one",
     ),
-    (
-        "unknown head position",
+    "unknown head position": (
         lambda d: _scene(d, "head_loudspeaker_positions", "hp_9"),
         r"scene_10001: head position 'hp_9' is not in .*head_loudspeaker_positions\.json",
     ),
-    (
-        "song outside",
+    "song outside": (
         lambda d: _scene(d, "music", "../../x"),
         r"scene_10001: music .* leaves the data set",
     ),
-    ("no hrtf", lambda d: _hrtf(d, "n22.5").unlink(), r"n22\.5\.wav: no such file"),
-    (
-        "mono hrtf",
+    "no hrtf": (lambda d: _hrtf(d, "n22.5").unlink(), r"n22\.5\.wav: no such file"),
+    "mono hrtf": (
         lambda d: soundfile.write(_hrtf(d, "p37.5"), np.ones(9), 44100),
         r"p37\.5\.wav: has 1 channel\(s\), but must be stereo",
     ),
-    (
-        "hrtf of another rate",
+    "hrtf of another rate": (
         lambda d: soundfile.write(_hrtf(d, "n30.0"), np.ones((9, 2)), 48000),
         r"n30\.0\.wav: has 48000 Hz, but sample_rate=44100",
     ),
-    ("hrtf with nan", lambda d: _nan(_hrtf(d, "n22.5")), r"n22\.5\.wav: holds NaN"),
-    (
-        "hrtf cut short",
+    "hrtf with nan": (lambda d: _nan(_hrtf(d, "n22.5")), r"n22\.5\.wav: holds NaN"),
+    "hrtf cut short": (
         lambda d: _hrtf(d, "n30.0").write_bytes(_hrtf(d, "n30.0").read_bytes()[:-100]),
         r"n30\.0\.wav: is cut short by 100 bytes",
     ),
-    (
-        "one folder for two songs",
+    "one folder for two songs": (
         _two_songs_in_one_folder,
         "scene_10001 and scene_10002 would share the folder 'Song A-x-hp_0001', but not the song",
     ),
-    (
-        "song of another spelling only",
-        _song_in_capitals,
-        "SONG A: no such folder",
-    ),
-    ("no stem", lambda d: _song(d, "bass").unlink(), r"Song A/bass\.wav: no such file"),
-    ("no song", lambda d: shutil.rmtree(_song(d, "bass").parent), "Song A: no such folder"),
-    ("empty", lambda d: _song(d, "bass").write_bytes(b""), r"bass\.wav: is empty \(0 bytes\)"),
-    (
-        "mono",
+    "song of another spelling only": (_song_in_capitals, "SONG A: no such folder"),
+    "no stem": (lambda d: _song(d, "bass").unlink(), r"Song A/bass\.wav: no such file"),
+    "no song": (lambda d: shutil.rmtree(_song(d, "bass").parent), "Song A: no such folder"),
+    "empty": (lambda d: _song(d, "bass").write_bytes(b""), r"bass\.wav: is empty \(0 bytes\)"),
+    "mono": (
         lambda d: soundfile.write(_song(d, "bass"), np.ones(44100), 44100),
         r"bass\.wav: has 1 channel",
     ),
-    (
-        "short",
+    "short": (
         lambda d: soundfile.write(_song(d, "bass"), np.ones((44000, 2)), 44100),
         r"bass\.wav: has 44000 samples, but .*mixture\.wav has 44100",
     ),
-    (
-        "other rate",
+    "other rate": (
         lambda d: soundfile.write(_song(d, "bass"), np.ones((44100, 2)), 48000),
         r"bass\.wav: has 48000 Hz, but .*mixture\.wav has 44100 Hz",
     ),
-    ("nan", lambda d: _nan(_song(d, "bass")), r"bass\.wav: holds NaN or infinity in 1 samples"),
-]
+    "nan": (lambda d: _nan(_song(d, "bass")), r"bass\.wav: holds NaN or infinity in 1 samples"),
+}
 
 
-@pytest.mark.parametrize(("break_it", "message"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
-def test_faults(data: TinyDataset, break_it, message: str) -> None:
+@pytest.mark.parametrize("case", BAD)
+def test_faults(data: TinyDataset, case: str) -> None:
+    break_it, message = BAD[case]
     break_it(data)
     with pytest.raises(RecipeError, match=message):
         run(generate_config(data.root))

@@ -156,62 +156,47 @@ def _replace(name: str, content: object):
     return lambda data: write(data.metadata / name, content)
 
 
-BAD = [
-    ("no track list", _remove("musdb18.train.json"), r"musdb18\.train\.json: no such file"),
-    ("no gains", _remove("gains.json"), r"gains\.json: no such file; set path\.gains_file"),
-    ("no listeners", _remove("listeners.train.json"), r"listeners\.train\.json: no such file"),
-    ("tracks no list", _replace("musdb18.train.json", {"a": 1}), "holds an object"),
-    ("no tracks", _replace("musdb18.train.json", []), r"musdb18\.train\.json: has no entries"),
-    ("track no object", _replace("musdb18.train.json", ["A"]), "song 1: is a string"),
-    (
-        "track without name",
-        _replace("musdb18.train.json", [{"Split": "train", "Path": "train/A"}]),
+def _tracks(*tracks: object):
+    return _replace("musdb18.train.json", list(tracks))
+
+
+def _position(**changes: object):
+    position = {"subject": "S", "mic": "M", "left_angle": -30, "right_angle": 30} | changes
+    return _replace("head_loudspeaker_positions.json", {"hp_1": position})
+
+
+BAD = {
+    "no track list": (_remove("musdb18.train.json"), r"musdb18\.train\.json: no such file"),
+    "no gains": (_remove("gains.json"), r"gains\.json: no such file; set path\.gains_file"),
+    "no listeners": (_remove("listeners.train.json"), r"listeners\.train\.json: no such file"),
+    "tracks no list": (_replace("musdb18.train.json", {"a": 1}), "holds an object"),
+    "no tracks": (_tracks(), r"musdb18\.train\.json: has no entries"),
+    "track no object": (_tracks("A"), "song 1: is a string"),
+    "track without name": (
+        _tracks({"Split": "train", "Path": "train/A"}),
         "song 1: lacks 'Track Name'",
     ),
-    (
-        "track twice",
-        _replace("musdb18.train.json", 2 * [{"Track Name": "A", "Path": "train/A"}]),
+    "track twice": (
+        _tracks(*2 * [{"Track Name": "A", "Path": "train/A"}]),
         'song 2: "A" is there more than once',
     ),
-    (
-        "track without folder",
-        _replace("musdb18.train.json", [{"Track Name": "A"}]),
-        "song 1: lacks 'Split'",
-    ),
-    (
-        "track outside",
-        _replace("musdb18.train.json", [{"Track Name": "A", "Path": "../../etc/passwd"}]),
+    "track without folder": (_tracks({"Track Name": "A"}), "song 1: lacks 'Split'"),
+    "track outside": (
+        _tracks({"Track Name": "A", "Path": "../../etc/passwd"}),
         r"song 1: Path .*passwd.* leaves the data set",
     ),
-    (
-        "left to the right",
-        _replace(
-            "head_loudspeaker_positions.json",
-            {"hp_1": {"subject": "S", "mic": "M", "left_angle": 30, "right_angle": 30}},
-        ),
+    "left to the right": (
+        _position(left_angle=30),
         "hp_1: left_angle is 30, but must be a number below 0",
     ),
-    (
-        "angle a word",
-        _replace(
-            "head_loudspeaker_positions.json",
-            {"hp_1": {"subject": "S", "mic": "M", "left_angle": "x", "right_angle": 30}},
-        ),
-        'hp_1: left_angle is "x"',
-    ),
-    (
-        "subject outside",
-        _replace(
-            "head_loudspeaker_positions.json",
-            {"hp_1": {"subject": "../S", "mic": "M", "left_angle": -30, "right_angle": 30}},
-        ),
-        "hp_1: subject .*leaves the data set",
-    ),
-]
+    "angle a word": (_position(left_angle="x"), 'hp_1: left_angle is "x"'),
+    "subject outside": (_position(subject="../S"), "hp_1: subject .*leaves the data set"),
+}
 
 
-@pytest.mark.parametrize(("break_it", "message"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
-def test_faults_of_the_metadata(data: TinyDataset, break_it, message: str) -> None:
+@pytest.mark.parametrize("case", BAD)
+def test_faults_of_the_metadata(data: TinyDataset, case: str) -> None:
+    break_it, message = BAD[case]
     break_it(data)
     with pytest.raises(RecipeError, match=message):
         run(generate_config(data.root, scene__number_scenes_per_song=1))

@@ -137,7 +137,7 @@ def test_what_is_never_imported(where: str, banned: set[str]) -> None:
         *(
             (f"{RECIPE}.{script}", SLOW_TO_LOAD)
             for script in (
-                *(f"baseline.{name}" for name in ("enhance", "evaluate", "report")),
+                *(f"baseline.{name}" for name in ("enhance", "evaluate", "finetune", "report")),
                 "baseline.merge_batches_results",
                 *(f"generate_dataset.{name}" for name in ("download", "make_demo_data")),
                 "generate_dataset.generate_at_mic_musdb18",

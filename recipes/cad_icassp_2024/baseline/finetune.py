@@ -7,25 +7,20 @@ if __name__ == "__main__":
 
     end_at_once_when_stopped()
 
-import dataclasses
 import logging
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
-import torch
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from clarity.separation.checked import CheckedSeparator
-from clarity.separation.segmented import SegmentedSeparator
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
-from recipes.cad_icassp_2024.baseline.separators import build_separator
-from recipes.cad_icassp_2024.baseline.training import CropReader, train_epoch
 from recipes.cad_icassp_2024.baseline.validation import Validator, choose_validator
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
@@ -36,7 +31,10 @@ from recipes.cad_icassp_2024.runs.job import job
 from recipes.cad_icassp_2024.runs.run import open_run
 from recipes.cad_icassp_2024.runs.schema import check_config
 from recipes.cad_icassp_2024.runs.settings import MadeFrom, Settings, digest, enhance_settings
-from recipes.cad_icassp_2024.runs.training_folder import HistoryRow, TrainingFolder, mean_score
+from recipes.cad_icassp_2024.runs.training_folder import TrainingFolder, mean_score
+
+if TYPE_CHECKING:
+    from recipes.cad_icassp_2024.baseline.training import CropReader
 
 log = logging.getLogger(__name__)
 
@@ -61,65 +59,19 @@ def finetune(config: DictConfig | FinetuneConfig) -> None:
         pairs = run.with_music(run.pairs, SONG_FILES)
         if not pairs:
             raise RecipeError(f"{run.dataset.paths.music_dir}: no song is left to train on")
-        separator, fingerprint = _trainable(config)
+        # Imported here, so that --help and complaints of the data do not wait for torch.
+        from recipes.cad_icassp_2024.baseline.separators import build_trainable  # noqa: PLC0415
+        from recipes.cad_icassp_2024.baseline.training import CropReader, train  # noqa: PLC0415
+
+        separator, fingerprint = build_trainable(config.separator, config.sample_rate)
         reader = CropReader(config, run.dataset, pairs, separator.sources)
         validator = choose_validator(run, config)
         folder = TrainingFolder(run.experiment.folder)
         run.check_settings(_settings(config, fingerprint, reader, validator), [folder.state_file])
         if config.overwrite:
             folder.state_file.unlink(missing_ok=True)
-        _train(config, separator, reader, validator, folder)
+        train(config, separator, reader, validator, folder)
         log.info("%s", _outcome(config, folder))
-
-
-def _train(
-    config: FinetuneConfig,
-    separator: SegmentedSeparator,
-    reader: CropReader,
-    validator: Validator,
-    folder: TrainingFolder,
-) -> None:
-    """Train epoch by epoch from where the folder stands; epoch 0 validates the start."""
-    module = separator.module
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=config.training.learning_rate)
-    folder.restore(module, optimiser)
-    for epoch in range(folder.next_epoch, config.training.epochs + 1):
-        row: HistoryRow = {"epoch": epoch}
-        if epoch > 0:
-            row |= train_epoch(epoch, config, separator, optimiser, reader)
-        try:
-            row["left_score"], row["right_score"] = validator.scores(separator)
-        except ValueError as error:  # from the module
-            advice = (
-                "; the best weights before are kept: start again with a lower "
-                "training.learning_rate in another path.exp_folder"
-            )
-            raise RecipeError(f"epoch {epoch}: {error}{advice if epoch > 0 else ''}") from error
-        is_best = folder.note(row, module, optimiser)
-        log.info("%s%s", _text(row), ", the best so far" if is_best else "")
-
-
-def _trainable(config: FinetuneConfig) -> tuple[SegmentedSeparator, str]:
-    """Build a separator that can be trained, with its fingerprint, or say why it cannot."""
-    built = build_separator(dataclasses.replace(config.separator, cache_dir=None))
-    checked, name = built.separator, config.separator.model
-    separator = checked.separator if isinstance(checked, CheckedSeparator) else checked
-    if not isinstance(separator, SegmentedSeparator):
-        raise RecipeError(f"the separator {name!r} is no torch module: there is nothing to train")
-    if not any(p.requires_grad for p in separator.module.parameters()):
-        raise RecipeError(f"the separator {name!r} has no parameters to train")
-    if "checkpoint" not in config.separator.module:
-        raise RecipeError(
-            f"the separator {name!r} takes no weights: give its separator.module an argument "
-            "checkpoint: ${separator.checkpoint}, so that enhance.py can load what is trained"
-        )
-    if separator.sample_rate != config.sample_rate:
-        raise RecipeError(
-            f"separator.sample_rate={separator.sample_rate}: must be sample_rate="
-            f"{config.sample_rate} for training"
-        )
-    return separator, built.fingerprint
 
 
 def _settings(
@@ -141,13 +93,6 @@ def _data_digest(dataset: Dataset, pairs: Sequence[Pair]) -> str:
     made_from = MadeFrom(dataset, SONG_FILES, {})
     shown = tqdm(pairs, desc="knowing the music again", leave=False, disable=None)
     return digest({pair.id: made_from(pair) for pair in shown})
-
-
-def _text(row: HistoryRow) -> str:
-    """Say in a line how an epoch went."""
-    losses = [f"{name} {row[name]:.4f}" for name in ("l1", "1 - haaqi") if name in row]
-    score = f"exact HAAQI {mean_score(row):.4f} (left {row['left_score']:.4f}, right"
-    return f"epoch {row['epoch']:g}: {', '.join([*losses, score])} {row['right_score']:.4f})"
 
 
 def _outcome(config: FinetuneConfig, folder: TrainingFolder) -> str:

@@ -56,6 +56,34 @@ def build_separator(settings: SeparatorConfig) -> BuiltSeparator:
     return _build_ensemble(settings) if settings.members else _build_one(settings)
 
 
+def build_trainable(settings: SeparatorConfig, sample_rate: int) -> tuple[SegmentedSeparator, str]:
+    """Make a separator for training at a sampling rate in Hz, and its fingerprint.
+
+    Raises
+    ------
+    RecipeError
+        As `build_separator`, and when it cannot be trained.
+    """
+    built = build_separator(dataclasses.replace(settings, cache_dir=None))
+    checked, name = built.separator, settings.model
+    separator = checked.separator if isinstance(checked, CheckedSeparator) else checked
+    if not isinstance(separator, SegmentedSeparator):
+        raise RecipeError(f"the separator {name!r} is no torch module: there is nothing to train")
+    if not any(p.requires_grad for p in separator.module.parameters()):
+        raise RecipeError(f"the separator {name!r} has no parameters to train")
+    if "checkpoint" not in settings.module:
+        raise RecipeError(
+            f"the separator {name!r} takes no weights: give its separator.module an argument "
+            "checkpoint: ${separator.checkpoint}, so that enhance.py can load what is trained"
+        )
+    if separator.sample_rate != sample_rate:
+        raise RecipeError(
+            f"separator.sample_rate={separator.sample_rate}: must be sample_rate="
+            f"{sample_rate} for training"
+        )
+    return separator, built.fingerprint
+
+
 def _build_one(settings: SeparatorConfig, *, on_demand: bool = False) -> BuiltSeparator:
     _as_separator(torch.nn.Identity(), settings)  # refuses settings before weights are loaded
     separator = _make(settings)

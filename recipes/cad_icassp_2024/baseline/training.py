@@ -20,9 +20,11 @@ from clarity.utils.file_io import read_signal
 from recipes.cad_icassp_2024.baseline.differentiable import amplify, integrated_loudness, remix
 from recipes.cad_icassp_2024.baseline.evaluate import PRESENTATION_LEVEL_DB_SPL
 from recipes.cad_icassp_2024.baseline.finetune_config import FinetuneConfig
+from recipes.cad_icassp_2024.baseline.validation import Validator
 from recipes.cad_icassp_2024.data.dataset import Dataset
+from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
-from recipes.cad_icassp_2024.runs.training_folder import HistoryRow
+from recipes.cad_icassp_2024.runs.training_folder import HistoryRow, TrainingFolder, mean_score
 
 log = logging.getLogger(__name__)
 
@@ -235,3 +237,38 @@ def train_epoch(
         )
     means = np.ma.masked_invalid(steps).mean(axis=0).filled(np.nan)
     return dict(zip(("l1", "1 - haaqi", "gradient_norm"), map(float, means), strict=True))
+
+
+def train(
+    config: FinetuneConfig,
+    separator: SegmentedSeparator,
+    reader: CropReader,
+    validator: Validator,
+    folder: TrainingFolder,
+) -> None:
+    """Train epoch by epoch from where the folder stands; epoch 0 validates the start."""
+    module = separator.module
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=config.training.learning_rate)
+    folder.restore(module, optimiser)
+    for epoch in range(folder.next_epoch, config.training.epochs + 1):
+        row: HistoryRow = {"epoch": epoch}
+        if epoch > 0:
+            row |= train_epoch(epoch, config, separator, optimiser, reader)
+        try:
+            row["left_score"], row["right_score"] = validator.scores(separator)
+        except ValueError as error:  # from the module
+            advice = (
+                "; the best weights before are kept: start again with a lower "
+                "training.learning_rate in another path.exp_folder"
+            )
+            raise RecipeError(f"epoch {epoch}: {error}{advice if epoch > 0 else ''}") from error
+        is_best = folder.note(row, module, optimiser)
+        log.info("%s%s", _text(row), ", the best so far" if is_best else "")
+
+
+def _text(row: HistoryRow) -> str:
+    """Say in a line how an epoch went."""
+    losses = [f"{name} {row[name]:.4f}" for name in ("l1", "1 - haaqi") if name in row]
+    score = f"exact HAAQI {mean_score(row):.4f} (left {row['left_score']:.4f}, right"
+    return f"epoch {row['epoch']:g}: {', '.join([*losses, score])} {row['right_score']:.4f})"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from clarity.utils.atomic_files import atomic_path
 from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
+
+if TYPE_CHECKING:
+    import torch
 
 HistoryRow = dict[str, float]
 """Epoch, mean losses and gradient norm of its steps, validation score behind it."""
@@ -69,6 +70,8 @@ class TrainingFolder:
         RecipeError
             When the state is damaged or belongs to another module.
         """
+        import torch  # noqa: PLC0415 - takes two seconds, which --help does without
+
         remove_leftovers([self.state_file, self.best_file, self.folder / "history.csv"])
         if not self.state_file.exists():
             return
@@ -124,6 +127,8 @@ def mean_score(row: HistoryRow) -> float:
 
 def _save(data: Any, path: Path) -> None:
     """Write tensors whole or not at all."""
+    import torch  # noqa: PLC0415
+
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(data, file)

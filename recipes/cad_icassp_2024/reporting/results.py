@@ -44,26 +44,18 @@ NUMBERS = ["left_score", "right_score", "score"]
 
 @dataclass(frozen=True)
 class Results:
-    """What a report is about.
+    """What a report is about: experiments by the name of their separator, in the order given.
 
-    Attributes
-    ----------
-    dataset : Dataset
-    experiments : dict of str to Experiment
-        By the name of their separator, in the order in which they were given.
-    scores : DataFrame
-        A row for every separator and pair: ``separator``, ``scene``, ``song``, ``listener``,
-        ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in dB HL,
-        ``left_severity`` and ``right_severity``; the requested gain of each stem in dB; the
-        `PARTS` of each ear and ``clipped_share`` where there are details.
-    n_left_out : int
-        Rows whose scores are none: no number, or outside of `SCORE_RANGE`.
+    `scores` has a row for every separator and pair: ``separator``, ``scene``, ``song``,
+    ``listener``, ``left_score``, ``right_score``, ``score``; ``left_pta`` and ``right_pta`` in
+    dB HL, ``left_severity`` and ``right_severity``; the requested gain of each stem in dB; the
+    `PARTS` of each ear and ``clipped_share`` where there are details.
     """
 
     dataset: Dataset
     experiments: dict[str, Experiment]
     scores: pd.DataFrame
-    n_left_out: int = 0
+    n_left_out: int = 0  # rows whose scores are no numbers, or outside of `SCORE_RANGE`
 
     @property
     def separators(self) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,8 +156,27 @@ def _read_hrtfs(
             hrtfs[name] = Hrtfs(position, *signals, files)
         except RecipeError as error:
             problems.add("impulse response", str(error))
+    _note_short_hrtfs(hrtfs.values(), problems)
     problems.raise_if_any(f"the impulse responses in {config.path.hrtf_dir}")
     return hrtfs
+
+
+def _note_short_hrtfs(hrtfs: Iterable[Hrtfs], problems: Problems) -> None:
+    """Note impulse responses that have another length than most of their head and microphone."""
+    heads: dict[tuple[str, str], dict[Path, int]] = {}
+    for one in hrtfs:
+        n_taps = zip(one.files, (len(one.left), len(one.right)), strict=True)
+        heads.setdefault((one.position.mic, one.position.subject), {}).update(n_taps)
+    for lengths in heads.values():
+        counts = Counter(lengths.values())
+        usual = max(counts, key=lambda n: (counts[n], n))
+        for file, n in lengths.items():
+            if n != usual:
+                problems.add(
+                    "impulse response",
+                    f"{file}: has {n} taps, but most of this head have {usual}; get the whole file "
+                    "again, or append zeros if it is meant to be shorter",
+                )
 
 
 def pending_songs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -210,3 +211,23 @@ def test_two_processes_do_not_write_into_one_folder(data: TinyDataset) -> None:
             run(generate_config(data.root))
         other.kill()
     run(generate_config(data.root))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["n22.5"], ["n22.5"]),
+        (["n22.5", "p22.5"], ["n22.5", "p22.5"]),  # both of a head position
+        (["n30.0", "n37.5", "p22.5", "p30.0"], ["n22.5", "p37.5"]),  # most are taken for whole
+    ],
+)
+def test_shorter_hrtfs_are_refused_by_name(
+    data: TinyDataset, names: list[str], told: list[str]
+) -> None:
+    for name in names:
+        path = data.root / "audio" / "hrtf" / f"BTE_fr-VP_E1-{name}.wav"
+        taps, rate = soundfile.read(path)
+        soundfile.write(path, taps[:100], rate, subtype="FLOAT")
+    with pytest.raises(RecipeError) as caught:
+        run(generate_config(data.root))
+    assert re.findall(r"VP_E1-(\S+)\.wav: has \d+ taps", str(caught.value)) == told

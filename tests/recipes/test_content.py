@@ -149,6 +149,26 @@ def test_an_experiment_that_is_moved_is_known(tmp_path: Path, read: list[Path]) 
     assert len(read) == 1
 
 
+def test_what_others_have_read_need_not_be_read(tmp_path: Path, read: list[Path]) -> None:
+    for name in ("music", "exp"):
+        (tmp_path / name).mkdir()
+    song = put(tmp_path / "music" / "song.wav", b"one")
+    digest(tmp_path / "music", song)
+    with closing(Contents(tmp_path / "exp" / "records", song.parent / "records")) as contents:
+        assert contents.knows(song)
+        assert contents.digest(song) == sha256(b"one")
+        assert read == [song]
+        other = put(tmp_path / "exp" / "song.wav", b"two")  # of the same name below its folder
+        assert not contents.knows(other)
+        assert contents.digest(other) == sha256(b"two")
+    put(song, b"seven")
+    with closing(Contents(tmp_path / "exp" / "records", song.parent / "records")) as contents:
+        assert contents.digest(song) == sha256(b"seven")
+    others = song.parent / "records" / "contents-0.jsonl"
+    others.mkdir()  # what cannot be read does not matter
+    assert digest(tmp_path / "music", song) == sha256(b"seven")
+
+
 def test_a_disk_that_takes_no_digests_does_not_keep_anybody_from_reading(
     music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

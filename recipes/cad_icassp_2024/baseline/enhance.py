@@ -16,7 +16,7 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig
 
-from clarity.separation.base import VDBO, Mixture, Separator
+from clarity.separation.base import VDBO, Mixture, Separator, needs_true_stems
 from clarity.utils.loudness import integrated_loudness
 from clarity.utils.memory import keep_freed_memory
 from clarity.utils.signal_processing import Clipping
@@ -109,7 +109,8 @@ class Enhancer:
     def read(self, scene: Scene) -> Mixture:
         """Read the mixture of a scene, with the files of its stems for the oracle."""
         rate = self.run.config.sample_rate
-        stem_files = {name: self.run.dataset.music_file(scene, name) for name in VDBO}
+        names = VDBO if needs_true_stems(self.separator) else ()
+        stem_files = {name: self.run.dataset.music_file(scene, name) for name in names}
         return Mixture(self.run.dataset.read_music(scene, MIXTURE, rate), rate, stem_files)
 
     def amplify(self, remix: np.ndarray, pair: Pair) -> Clipping:

@@ -17,12 +17,13 @@ from clarity.utils.peak_file import remove_peak_file
 from clarity.utils.signal_processing import Clipping, limited_to_16bit, resample_blocks
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError, shortened
-from recipes.cad_icassp_2024.data.scenes import MIXTURE, SONG_FILES, Pair
+from recipes.cad_icassp_2024.data.scenes import MIXTURE, Pair
 from recipes.cad_icassp_2024.runs.config import Config, OnError
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
-from recipes.cad_icassp_2024.runs.records import Comparison, Result
+from recipes.cad_icassp_2024.runs.origins import old_signals, steps_again
+from recipes.cad_icassp_2024.runs.records import Result
 from recipes.cad_icassp_2024.runs.run import Run
-from recipes.cad_icassp_2024.runs.settings import MadeFrom, metadata_digests, settings_digest
+from recipes.cad_icassp_2024.runs.settings import MadeFrom
 
 log = logging.getLogger(__name__)
 
@@ -201,39 +202,18 @@ def _warn_of_old_signals(run: Run, pairs: Sequence[Pair]) -> None:
 
     Also of such as have taken the place of a signal that was made here.
     """
-    makers = [MadeFrom(run.dataset, files, {}) for files in ((MIXTURE,), SONG_FILES)]
-    made_here = run.records.names()  # signals of another system need not be read twice
-    known = [
-        (pair, run.signal_digest(pair), metadata_digests(pair))
-        for pair in pairs
-        if pair.id in made_here
-    ]
-
-    made_with = run.experiment.record("enhance")
-    settings = {} if made_with is None else {"settings": settings_digest(made_with)}
-
-    def compare(maker: MadeFrom) -> Comparison:
-        results = (
-            Result(pair.id, output, {"music": maker.music(pair.scene), **metadata, **settings})
-            for pair, output, metadata in known
-        )
-        return run.records.compare(results, partly=True)
-
-    comparisons = [compare(maker) for maker in makers]
-    one, other = (comparison.changed for comparison in comparisons)
-    old = {name: min(one[name], other[name], key=len) for name in one if name in other}
-    foreign = comparisons[0].unknown
-    if foreign:
+    found = old_signals(run.records, run.experiment, run.dataset, pairs, run.dataset.scenes)
+    if found.unknown:
         log.warning(
             "%d of %d signals are others than enhance.py has made; they are scored as they are:%s",
-            *(len(foreign), len(pairs), shortened(foreign)),
+            *(len(found.unknown), len(pairs), shortened(found.unknown)),
         )
-    if old:
-        rest = tuple(pair.id for pair in pairs if pair.id not in old)
+    if found.changed:
         log.warning(
-            "%s; their scores are those of old signals. Run enhance.py again, then evaluate.py:%s",
-            "; ".join(Comparison(rest, old, ()).changes("signals")),
-            shortened(list(old)),
+            "%s; their scores are those of old signals. To make them again, %s:%s",
+            "; ".join(found.changes("signals")),
+            steps_again(run.experiment, run.dataset.paths, signals=True),
+            shortened(list(found.changed)),
         )
 
 

@@ -86,10 +86,8 @@ class Scorer:
         """Score the enhanced signal of a pair: reference, signal, two ears, row of scores."""
         config = self.run.config
         reference = self.references.remix(pair.scene)
-        with contextlib.ExitStack() as unchanged:
-            for path in self.run.experiment.signal_parts(pair):
-                unchanged.enter_context(self.run.records.contents.reading(path))
-            enhanced, _ = read_flac_signal(self.run.experiment.signal_file(pair))
+        with self.run.experiment.reading_signal(pair, self.run.records.contents) as path:
+            enhanced, _ = read_flac_signal(path)
         seed = seed_for(pair.scene.id) if config.evaluate.set_random_seed else None
         left, right = self.score_ears(reference, enhanced, pair.listener, seed)
         return score_row(pair, left, right, enhanced, config.remix_sample_rate)

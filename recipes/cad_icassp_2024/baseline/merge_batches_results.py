@@ -25,8 +25,7 @@ from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.job import job
-from recipes.cad_icassp_2024.runs.origins import mixture_problems, outdated
-from recipes.cad_icassp_2024.runs.records import Records
+from recipes.cad_icassp_2024.runs.origins import ScoreRecords
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,
@@ -85,9 +84,11 @@ def merge_batches(config: DictConfig | Config) -> None:
         if details_file(path).exists():
             found = read_rows(details_file(path), DETAIL_COLUMNS)
             details |= {row_key(row): row for row in found}
-    with Records(experiment.folder / "records", verify=settings.verify) as records:
-        problems += mixture_problems(records, list(merged.values()))
-        problems += outdated(records, experiment, dataset, list(merged.values()))
+    with experiment.records(dataset.paths.music_dir, verify=settings.verify) as records:
+        scores = ScoreRecords(records, list(merged.values()), list(details.values()))
+        problems += scores.mixture_problems()
+        outdated = scores.outdated(experiment, dataset)
+        problems += outdated.lines
     if gaps and settings.allow_missing:
         log.warning("merging what is there:%s", shortened(gaps))
         gaps = []
@@ -95,6 +96,8 @@ def merge_batches(config: DictConfig | Config) -> None:
         hint = "run evaluate.py for them again, or merge what is there with allow_missing=true"
         if problems:
             hint = "score the wrong ones again with evaluate.py, or remove their files"
+        if outdated.lines:
+            hint = f"{outdated.steps}, for all batches, then merge again"
         raise RecipeError(
             f"the batches in {experiment.folder} cannot be merged:"
             f"{shortened([*problems, *gaps])}\n{hint}"

@@ -14,6 +14,7 @@ import hydra
 from omegaconf import DictConfig
 
 from recipes.cad_icassp_2024.baseline.reference import reference_for_listener
+from recipes.cad_icassp_2024.data.content import Contents
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
@@ -39,7 +40,8 @@ def report(config: DictConfig | Config) -> None:
         When a folder has no scores or they are not of this data set, or music is missing.
     """
     settings = as_config(config)
-    dataset = Dataset.load(DataPaths.from_config(settings.path))
+    contents = Contents(verify=settings.verify)
+    dataset = Dataset.load(DataPaths.from_config(settings.path), contents)
     reference = partial(reference_for_listener, settings, dataset)
     # Imported here, so that --help and complaints wait for neither pandas nor matplotlib.
     from recipes.cad_icassp_2024.reporting.report import write_report  # noqa: PLC0415

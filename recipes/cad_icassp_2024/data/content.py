@@ -70,6 +70,8 @@ class Contents:
     ----------
     folder : Path, optional
         Where digests are remembered, by this process and others; without it they are forgotten.
+    others : Path
+        Where others have remembered digests of files that this object may meet.
     verify : bool
         Read every file once, whatever its size and time of modification say.
 
@@ -81,10 +83,11 @@ class Contents:
     >>> made_from = {"music": contents.digest(path)}  # doctest: +SKIP
     """
 
-    def __init__(self, folder: Path | None = None, *, verify: bool = False) -> None:
+    def __init__(self, folder: Path | None = None, *others: Path, verify: bool = False) -> None:
         self._journal = None if folder is None else Journal(folder, "contents")
         self._base = None if folder is None else folder.parent.absolute()
-        self._verify = verify
+        self._folders = [*(() if folder is None else (folder,)), *others]
+        self.verify = verify
         self._remembered: dict[tuple[str, _Version], tuple[int, str]] | None = None
         self._names: set[str] | None = None
         self._met: dict[Path, tuple[_Version, str]] = {}
@@ -106,7 +109,7 @@ class Contents:
 
     def knows(self, path: Path) -> bool:
         """Whether a file of this name has been read before, by this process or another one."""
-        return path in self._met or self._name(path) in self._known_names()
+        return path in self._met or path.absolute().as_posix() in self._known_names()
 
     @contextlib.contextmanager
     def reading(self, path: Path) -> Iterator[None]:
@@ -135,7 +138,7 @@ class Contents:
 
     def _meet(self, path: Path) -> tuple[_Version, str]:
         version = _Version.of(path)
-        digest = None if self._verify else self._recall(path, version)
+        digest = None if self.verify else self._recall(path, version)
         if digest is None:
             seen_ns = time.time_ns()
             digest = digest_of_file(path)
@@ -155,21 +158,30 @@ class Contents:
     def _recollection(self) -> dict[tuple[str, _Version], tuple[int, str]]:
         with self._lock:
             if self._remembered is None:
-                self._remembered = self._read_journal()
+                self._remembered = {}
+                for folder in self._folders:
+                    with contextlib.suppress(OSError):  # what cannot be read is hashed again
+                        self._read_journal(folder, self._remembered)
         return self._remembered
 
     def _recall(self, path: Path, version: _Version) -> str | None:
-        seen_ns, digest = self._recollection().get((self._name(path), version), (0, None))
+        name = path.absolute().as_posix()
+        seen_ns, digest = self._recollection().get((name, version), (0, None))
         return digest if version.is_settled(seen_ns) else None
 
-    def _read_journal(self) -> dict[tuple[str, _Version], tuple[int, str]]:
-        remembered: dict[tuple[str, _Version], tuple[int, str]] = {}
-        for line in self._journal.lines() if self._journal is not None else ():
+    @staticmethod
+    def _read_journal(
+        folder: Path, remembered: dict[tuple[str, _Version], tuple[int, str]]
+    ) -> None:
+        """Take in what a folder's journal says of files, by their absolute paths."""
+        base = folder.parent.absolute().as_posix().rstrip("/")
+        for line in Journal(folder, "contents").lines():
             match line:
                 case [str(name), int(size), int(mtime_ns), str(digest), int(seen_ns)]:
-                    key = (name, _Version(size, mtime_ns))
+                    is_absolute = name[:1] == "/" or name[1:2] == ":"  # or has a drive
+                    path = name if is_absolute else f"{base}/{name}"
+                    key = (path, _Version(size, mtime_ns))
                     remembered[key] = max(remembered.get(key, (0, "")), (seen_ns, digest))
-        return remembered
 
     def _remember(self, files: dict[Path, tuple[_Version, str]], seen_ns: int) -> None:
         if self._journal is None or not files:
@@ -193,5 +205,5 @@ class Contents:
         """Name of a file in the journal: files of an experiment stay known where it is moved."""
         path = path.absolute()
         if self._base is not None and path.is_relative_to(self._base):
-            return path.relative_to(self._base).as_posix()
-        return str(path)
+            path = path.relative_to(self._base)
+        return path.as_posix()

@@ -41,7 +41,7 @@ class Journal:
     def lines(self) -> Iterator[Any]:
         """Yield what the lines of all processes hold; pass over lines that were cut off."""
         for path in sorted(self._folder.glob(f"{self._kind}-*.jsonl")):
-            *whole, _ = path.read_bytes().split(b"\n")
+            *whole, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
             for line in whole:
                 try:
                     yield json.loads(line)

@@ -5,6 +5,7 @@ pydantic checks an entry against its model; `in_words` says what it finds.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -93,9 +94,10 @@ def _worded(what: str) -> WrapValidator:
 
 def _without(fault: Callable[[Any], str | None]) -> BeforeValidator:
     """Refuse a string that has a fault."""
+    fault_of_text = functools.lru_cache(maxsize=1 << 14)(fault)  # ids come up again and again
 
     def check(value: Any) -> Any:
-        found = fault(value)
+        found = fault_of_text(value) if isinstance(value, str) else fault(value)
         if found is not None:
             raise ValueError(found)
         return value

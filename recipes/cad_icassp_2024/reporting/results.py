@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,11 @@ from recipes.cad_icassp_2024.reporting.audiograms import pure_tone_average
 from recipes.cad_icassp_2024.runs.experiment import Batch, Experiment
 from recipes.cad_icassp_2024.runs.origins import (
     Origins,
+    Outdated,
+    ScoreRecords,
     metric_differences,
-    mixture_problems,
     origin_differences,
-    origins,
-    outdated,
 )
-from recipes.cad_icassp_2024.runs.records import Records
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
     SCORE_COLUMNS,
@@ -87,36 +85,29 @@ def load_results(dataset: Dataset, folders: Sequence[Path]) -> Results:
     """
     experiments = _named([Experiment(folder) for folder in folders])
     made_from: dict[str, Origins] = {}
-    old: list[str] = []
+    outdated: dict[str, Outdated] = {}
     tables = []
     for name, experiment in experiments.items():
         rows = _read_rows(experiment, dataset)
-        tables.append(_table(experiment, rows).assign(separator=name))
-        experiment.require_current_scores()
-        with Records(experiment.folder / "records") as records:
-            problems = mixture_problems(records, rows)
+        details = _read_details(experiment)
+        tables.append(_table(rows, details).assign(separator=name))
+        with experiment.records(dataset.paths.music_dir, verify=dataset.contents.verify) as records:
+            scores = ScoreRecords(records, rows, details)
+            problems = scores.mixture_problems()
             if problems:
                 raise RecipeError(
                     f"{experiment.scores_file(Batch())} mixes scores of different origin: "
                     f"{'; '.join(problems)}; score them again with evaluate.py and the same "
                     "path.exp_folder"
                 )
-            made_from[str(experiment.folder)] = origins(records, rows)
-            found = outdated(records, experiment, dataset, rows)
-        old += [f"{experiment.folder}: {line}" for line in found]
+            made_from[str(experiment.folder)] = scores.origins()
+            outdated[str(experiment.folder)] = scores.outdated(experiment, dataset)
     settings = {str(one.folder): one.record("evaluate") or {} for one in experiments.values()}
-    differences = [*metric_differences(settings), *origin_differences(made_from)]
-    if differences:
-        raise RecipeError(
-            f"the scores cannot be compared:{shortened(differences)}\nScore them again with "
-            "evaluate.py, the same settings and the same data"
-        )
-    if old:
-        raise RecipeError(f"{'; '.join(old)}; score them again with evaluate.py")
-    scores = pd.concat(tables, ignore_index=True)
+    _refuse([*metric_differences(settings), *origin_differences(made_from)], outdated)
+    table = pd.concat(tables, ignore_index=True)
     low, high = SCORE_RANGE
-    complete = scores[((scores[NUMBERS] >= low) & (scores[NUMBERS] <= high)).all(axis=1)]
-    n_left_out = len(scores) - len(complete)
+    complete = table[((table[NUMBERS] >= low) & (table[NUMBERS] <= high)).all(axis=1)]
+    n_left_out = len(table) - len(complete)
     if n_left_out:
         message = "%d rows are left out: their scores are no numbers from %g to %g"
         log.warning(message, n_left_out, low, high)
@@ -184,17 +175,35 @@ def _no_scores(folder: Path, path: Path) -> str:
     return f"{path}: no such file; run evaluate.py with path.exp_folder={folder} first, or {hint}"
 
 
-def _table(experiment: Experiment, rows: Sequence[Row]) -> pd.DataFrame:
+def _read_details(experiment: Experiment) -> list[Row] | None:
+    """Read the details of an experiment's scores, if there are any."""
+    path = details_file(experiment.scores_file(Batch()))
+    return read_rows(path, DETAIL_COLUMNS) if path.is_file() else None
+
+
+def _table(rows: Sequence[Row], detail_rows: Sequence[Row] | None) -> pd.DataFrame:
     """Make a table of an experiment's scores and their details."""
     table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype(dict.fromkeys(NUMBERS, float))
-    path = details_file(experiment.scores_file(Batch()))
-    if not path.is_file():
+    if detail_rows is None:
         return table
-    details = pd.DataFrame(read_rows(path, DETAIL_COLUMNS), columns=list(DETAIL_COLUMNS))
+    details = pd.DataFrame(detail_rows, columns=list(DETAIL_COLUMNS))
     details = details.drop(columns="song").set_index(["scene", "listener"])
     details = details.apply(pd.to_numeric, errors="coerce")
     details = details[~details.index.duplicated(keep="last")]
     return table.join(details, on=["scene", "listener"])
+
+
+def _refuse(differences: Sequence[str], outdated: Mapping[str, Outdated]) -> None:
+    """Refuse experiments that differ, or are of what has since changed; with the way out."""
+    old = {folder: found for folder, found in outdated.items() if found.lines}
+    lines = [f"{folder}: {line}" for folder, found in old.items() for line in found.lines]
+    if not (differences or old):
+        return
+    what = "cannot be compared" if differences else "are not of what is there now"
+    steps = [f"For {folder}, {found.steps}" for folder, found in old.items()]
+    if not old:
+        steps = ["Score them again with evaluate.py, the same settings and the same data"]
+    raise RecipeError("\n".join([f"the scores {what}:{shortened([*differences, *lines])}", *steps]))
 
 
 def _with_metadata(scores: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

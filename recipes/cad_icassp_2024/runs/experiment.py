@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clarity.utils.atomic_files import leftovers
@@ -18,7 +19,8 @@ from recipes.cad_icassp_2024.data.content import Contents, digest_of
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.runs import locks
-from recipes.cad_icassp_2024.runs.settings import SIGNALS_KEY, Settings, digest
+from recipes.cad_icassp_2024.runs.records import Records
+from recipes.cad_icassp_2024.runs.settings import Settings, digest
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Experiment:
     """
 
     folder: Path
+    _parts: dict[str, list[Path]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse files in the place of folders, which would be taken for folders without files."""
@@ -67,7 +70,11 @@ class Experiment:
                     errno.ENOTDIR, "a file in the place of a folder", str(path)
                 )
 
-    @property
+    def records(self, music_dir: Path, *, verify: bool = False) -> Records:
+        """Open the records of its results; what music holds is known where it was generated."""
+        return Records(self.folder / "records", music_dir / "records", verify=verify)
+
+    @functools.cached_property
     def signals(self) -> Path:
         """The folder of the enhanced signals."""
         return self.folder / "enhanced_signals"
@@ -76,16 +83,36 @@ class Experiment:
         """Return where the enhanced signal of a pair is."""
         return self.signals / f"{pair.id}_remix.flac"
 
-    def signal_parts(self, pair: Pair) -> list[Path]:
-        """Return what makes the enhanced signal of a pair: its file, and the peak beside it."""
+    def signal_digest(self, pair: Pair, contents: Contents) -> str:
+        """Return the digest of the enhanced signal of a pair, with the peak beside it if it has."""
+        if pair.id not in self._parts:
+            self._parts[pair.id] = self._find_parts(pair)
+        first, *others = map(contents.digest, self._parts[pair.id])
+        return digest_of([first, *others]) if others else first
+
+    @contextlib.contextmanager
+    def reading_signal(self, pair: Pair, contents: Contents) -> Iterator[Path]:
+        """See to it that the signal that is read in the block is what `signal_digest` tells of.
+
+        Yields its path; raises `RecipeError` when it has changed since it was first met.
+        """
+        self.signal_digest(pair, contents)
+        parts = self._parts[pair.id]
+        with contextlib.ExitStack() as unchanged:
+            for path in parts:
+                unchanged.enter_context(contents.reading(path))
+            yield parts[0]
+        if self._find_parts(pair) != parts:
+            raise RecipeError(
+                f"{peak_file_of(parts[0])}: came while this run went on; give the same command "
+                "again"
+            )
+
+    def _find_parts(self, pair: Pair) -> list[Path]:
+        """Find what makes the enhanced signal of a pair: its file, and the peak beside it."""
         path = self.signal_file(pair)
         peak = peak_file_of(path)
         return [path] if read_peak(peak) is None else [path, peak]
-
-    def signal_digest(self, pair: Pair, contents: Contents) -> str:
-        """Return the digest of the enhanced signal of a pair."""
-        first, *others = map(contents.digest, self.signal_parts(pair))
-        return digest_of([first, *others]) if others else first
 
     def scores_file(self, batch: Batch) -> Path:
         """Return where the scores of a batch are."""
@@ -222,21 +249,6 @@ class Experiment:
             + "\nChoose another folder with path.exp_folder=..., go back to the settings there, "
             "or start over with overwrite=true"
         )
-
-    def require_current_scores(self) -> None:
-        """Refuse scores of signals that have since been replaced by others.
-
-        Raises
-        ------
-        RecipeError
-            When the signals there were made with other settings than those that were scored.
-        """
-        scored = (self.record("evaluate") or {}).get(SIGNALS_KEY)
-        if scored is not None and scored != self.signals_digest():
-            raise RecipeError(
-                f"the scores in {self.folder} are of other signals than are there now: score "
-                "these with evaluate.py overwrite=true"
-            )
 
 
 def remove_leftovers(files: Iterable[Path]) -> None:

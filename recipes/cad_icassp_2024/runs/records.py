@@ -95,6 +95,8 @@ class Records:
     ----------
     folder : Path
         Where the records are; several processes may add to them.
+    others : Path
+        Folders of records of what these results are made from: they know digests of files, too.
     verify : bool
         Read every file again, whatever its size and time of modification say.
 
@@ -104,8 +106,8 @@ class Records:
         Digests of files, remembered in the same folder.
     """
 
-    def __init__(self, folder: Path, *, verify: bool = False) -> None:
-        self.contents = Contents(folder, verify=verify)
+    def __init__(self, folder: Path, *others: Path, verify: bool = False) -> None:
+        self.contents = Contents(folder, *others, verify=verify)
         self._journal = Journal(folder, "made")
         self._known: dict[tuple[str, str], list[Dependencies]] = {}
         for line in self._journal.lines():
@@ -122,11 +124,12 @@ class Records:
         self.contents.close()
         self._journal.close()
 
-    def add(self, result: Result) -> None:
-        """Write the record of a result that is about to appear; it is on the disk on return."""
-        line = {"result": result.name, "output": result.output, "from": dict(result.made_from)}
-        self._journal.append(line, durable=True)
-        self._known.setdefault((result.name, result.output), []).append(result.made_from)
+    def add(self, *results: Result) -> None:
+        """Write the records of results that are about to appear; they are on the disk on return."""
+        lines = ({"result": x.name, "output": x.output, "from": dict(x.made_from)} for x in results)
+        self._journal.append(*lines, durable=True)
+        for result in results:
+            self._known.setdefault((result.name, result.output), []).append(result.made_from)
 
     @contextlib.contextmanager
     def writing(self, path: Path, name: str, made_from: Dependencies) -> Iterator[Path]:

@@ -191,8 +191,9 @@ def open_run(step: str, config: DictConfig | Config) -> Iterator[Run]:
     settings = as_config(config)
     batch = Batch(settings.evaluate.batch, settings.evaluate.batch_size)
     experiment = Experiment(Path(settings.path.exp_folder))
-    records = Records(experiment.folder / "records", verify=settings.verify)
-    dataset = Dataset.load(DataPaths.from_config(settings.path), records.contents)
+    paths = DataPaths.from_config(settings.path)
+    records = experiment.records(paths.music_dir, verify=settings.verify)
+    dataset = Dataset.load(paths, records.contents)
     pairs = dataset.select(batch.index, batch.count, settings.evaluate.small_test)
     if step == "evaluate" and not experiment.signals.is_dir():
         raise RecipeError(

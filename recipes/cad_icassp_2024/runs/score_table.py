@@ -7,7 +7,7 @@ has both.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from clarity.utils.file_io import write_csv
@@ -17,7 +17,7 @@ from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import SONG_FILES, Pair
 from recipes.cad_icassp_2024.metric import SCORE_RANGE
 from recipes.cad_icassp_2024.runs.experiment import remove_leftovers
-from recipes.cad_icassp_2024.runs.records import Result
+from recipes.cad_icassp_2024.runs.records import Records, Result
 from recipes.cad_icassp_2024.runs.run import Run
 from recipes.cad_icassp_2024.runs.scores import (
     DETAIL_COLUMNS,
@@ -44,9 +44,32 @@ def row_name(key: Key) -> str:
     return f"scores of {scene}_{listener}"
 
 
-def row_digest(row: Mapping[str, str]) -> str:
-    """Return the digest of a row of scores."""
-    return digest_of([row[name] for name in SCORE_COLUMNS])
+def row_digest(row: Mapping[str, str], columns: Sequence[str] = SCORE_COLUMNS) -> str:
+    """Return the digest of a row of scores, or of other columns."""
+    return digest_of([row[name] for name in columns])
+
+
+def _details(details: Row, scores: Row) -> Result:
+    """Return a row of details as a result that was made with a row of scores."""
+    name, made_with = f"details of {row_name(row_key(details))}", {"scores": row_digest(scores)}
+    return Result(name, row_digest(details, DETAIL_COLUMNS), made_with)
+
+
+def other_details(records: Records, scores: Iterable[Row], details: Iterable[Row]) -> list[Key]:
+    """Return which pairs have details that were not written with their scores, by the records.
+
+    Details that have no record at all, as other versions wrote them, are not among them.
+    """
+    by_key = {row_key(row): row for row in scores}
+    known = records.names()
+    there = {row_key(row): row for row in details if row_key(row) in by_key}
+    results = {key: _details(row, by_key[key]) for key, row in there.items()}
+    return [
+        key
+        for key, result in results.items()
+        if result.name in known
+        and result.made_from not in records.made_from(result.name, result.output)
+    ]
 
 
 class ScoreTable:
@@ -118,10 +141,14 @@ class ScoreTable:
         if comparison.unknown:
             text = "%d scores have no record of what they were made from: scored again"
             log.warning(text, len(comparison.unknown))
-        stale = {*comparison.changed, *comparison.unknown}
-        self._discard([key for key in by_key if row_name(key) in stale], None)
+        details = read_rows(details_file(self.path), DETAIL_COLUMNS)
         current = set(comparison.current)
+        sound = (row for key, row in by_key.items() if row_name(key) in current)
+        others = other_details(self._run.records, sound, details)
+        self._discard(others, "rows have details that were not written with them: scored again")
+        current -= set(map(row_name, others))
         todo = [pair for key, pair in wanted.items() if row_name(key) not in current]
+        self._discard(list(map(pair_key, todo)), None)
         if not todo:
             log.info("all %d pairs are scored: %s", len(pairs), self.path)
         elif len(todo) < len(pairs):
@@ -136,7 +163,7 @@ class ScoreTable:
         """Add the row of a pair, with all columns of scores and details."""
         result = Result(row_name(pair_key(pair)), row_digest(row), self._made_from(pair))
         self._details.add_result(row)
-        self._run.records.add(result)
+        self._run.records.add(result, _details(row, row))
         self._scores.add_result(row)
 
     def close(self) -> None:

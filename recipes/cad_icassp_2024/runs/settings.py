@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from clarity import __version__
+from clarity.utils.audiogram import Listener
 from clarity.utils.file_io import read_json
 from recipes.cad_icassp_2024.data.content import digest_of
 from recipes.cad_icassp_2024.data.dataset import Dataset
@@ -122,13 +123,10 @@ def settings_digest(settings: Settings) -> str:
     return digest_of(own)
 
 
-def metadata_digests(pair: Pair) -> dict[str, str]:
-    """Return the digest of what the metadata give for a pair: gains and audiograms."""
-    ears = pair.listener.audiogram_left, pair.listener.audiogram_right
-    return {
-        "gains": digest_of(dict(pair.scene.gains_db)),
-        "audiograms": digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears]),
-    }
+def audiograms_digest(listener: Listener) -> str:
+    """Return the digest of the audiograms of both ears."""
+    ears = listener.audiogram_left, listener.audiogram_right
+    return digest_of([[list(ear.frequencies), list(ear.levels)] for ear in ears])
 
 
 class MadeFrom:
@@ -147,19 +145,36 @@ class MadeFrom:
         self._dataset = dataset
         self._files = files
         self._settings = settings_digest(settings)
-        self._of_song: dict[str, str] = {}
+        self._known: dict[tuple[str, str], str] = {}
 
     def __call__(self, pair: Pair) -> dict[str, str]:
         """Return the digest of everything that a pair's result depends on."""
         return {
             "music": self.music(pair.scene),
-            **metadata_digests(pair),
+            **self.metadata(pair),
             "settings": self._settings,
+        }
+
+    def metadata(self, pair: Pair) -> dict[str, str]:
+        """Return the digest of what the metadata give for a pair: gains and audiograms."""
+        scene, listener = pair.scene, pair.listener
+        return {
+            "gains": self._once("gains", scene.id, lambda: digest_of(dict(scene.gains_db))),
+            "audiograms": self._once(
+                "audiograms", listener.id, lambda: audiograms_digest(listener)
+            ),
         }
 
     def music(self, scene: Scene) -> str:
         """Return the digest of the files of a scene's song."""
-        if scene.mixture_id not in self._of_song:
-            digests = [self._dataset.digest(scene, name) for name in self._files]
-            self._of_song[scene.mixture_id] = digest_of(digests)
-        return self._of_song[scene.mixture_id]
+
+        def make() -> str:
+            return digest_of([self._dataset.digest(scene, name) for name in self._files])
+
+        return self._once("music", scene.mixture_id, make)
+
+    def _once(self, what: str, owner: str, make: Callable[[], str]) -> str:
+        """Make the digest of a dependency once for each song, scene or listener."""
+        if (what, owner) not in self._known:
+            self._known[what, owner] = make()
+        return self._known[what, owner]

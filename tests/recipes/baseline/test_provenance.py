@@ -17,9 +17,12 @@ import soundfile
 
 from clarity.evaluator import haaqi
 from clarity.evaluator.haaqi import HaaqiResult
+from recipes.cad_icassp_2024.baseline import evaluate
 from recipes.cad_icassp_2024.baseline.enhance import enhance
 from recipes.cad_icassp_2024.baseline.evaluate import run_calculate_aq
 from recipes.cad_icassp_2024.baseline.merge_batches_results import merge_batches
+from recipes.cad_icassp_2024.baseline.report import report
+from recipes.cad_icassp_2024.data import content
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.paths import DataPaths
@@ -28,6 +31,7 @@ from recipes.cad_icassp_2024.reporting.results import load_results
 from recipes.cad_icassp_2024.runs.config import OnError
 from recipes.cad_icassp_2024.runs.failures import Failures
 from recipes.cad_icassp_2024.runs.job import job
+from recipes.cad_icassp_2024.runs.records import Records
 from tests.recipes.baseline.helpers import make_config
 from tests.recipes.tiny_dataset import read, write
 
@@ -64,6 +68,15 @@ class Hidden:
 class Nameless(Hidden):
     def fingerprint(self):
         return None
+
+
+class Peeks:
+    sources = Hidden.sources
+
+    def separate(self, mixture):
+        if not mixture.stem_files:
+            raise ValueError("no true stems")
+        return {name: mixture.signal / 4 for name in self.sources}
 
 
 class Private(torch.nn.Module):
@@ -648,6 +661,172 @@ def test_merging_and_the_report_refuse_scores_of_music_that_has_changed(exp, run
         run(merge_batches, "exp")
     own_tiny.at_mic_folder(own_tiny.mixtures[0]).rename(own_tiny.root / "elsewhere")
     run(merge_batches, "exp")  # music need not be there
+
+
+def age(*folders: Path) -> None:
+    """Make all files old enough to be remembered, as they are where a user comes back to them."""
+    for path in (path for folder in folders for path in folder.rglob("*.*")):
+        os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize("change", [c[0] for c in CHANGES])
+@pytest.mark.parametrize("scored_since", [False, True])
+def test_the_report_and_merging_say_all_steps_in_their_order(
+    exp, run, own_tiny, plugin, change, scored_since
+):
+    age(own_tiny.root, exp / "enhanced_signals")
+    run(run_calculate_aq, "exp")
+    change(own_tiny, own_tiny.mixtures[0])
+    if scored_since:  # new scores of old signals
+        run(run_calculate_aq, "exp", "overwrite=true")
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    with pytest.raises(RecipeError, match=r"signals were made from .* since changed") as caught:
+        load_results(dataset, [exp])
+    split_scores(exp, 2)
+    with pytest.raises(RecipeError) as merging:
+        run(merge_batches, "exp")
+    steps = [
+        re.findall(r"(enhance|evaluate)\.py( overwrite=true)?", str(error).splitlines()[-1])
+        for error in (caught.value, merging.value)
+    ]
+    assert [name for name, _ in steps[0]] == ["enhance", "evaluate"]
+    assert steps[0] == steps[1]
+    for name, overwrite in steps[0]:
+        function = {"enhance": enhance, "evaluate": run_calculate_aq}[name]
+        run(function, "exp", *overwrite.split())
+    load_results(dataset, [exp])
+    run(enhance, "fresh")
+    fresh = run(run_calculate_aq, "fresh")
+    assert (exp / "scores.csv").read_bytes() == (fresh / "scores.csv").read_bytes()
+
+
+def test_the_report_verifies_when_told_to(exp, run, own_tiny, plugin):
+    age(own_tiny.root)
+    run(run_calculate_aq, "exp")
+    change_music(own_tiny, own_tiny.mixtures[0])
+    age(own_tiny.root)
+    report(make_config(plugin, own_tiny.root, f"path.exp_folder={exp}"))
+    with pytest.raises(RecipeError, match="music that has since changed"):
+        report(make_config(plugin, own_tiny.root, f"path.exp_folder={exp}", "verify=true"))
+
+
+def test_where_signals_are_gone_the_steps_begin_with_making_them(exp, run, own_tiny, plugin):
+    change_gains(own_tiny, "")
+    for path in (exp / "enhanced_signals").iterdir():
+        path.unlink()
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    steps = r"enhance\.py overwrite=true, then evaluate\.py overwrite=true"
+    with pytest.raises(RecipeError, match=steps):
+        load_results(dataset, [exp])
+
+
+def test_scores_without_any_record_are_counted_with_a_warning(exp, own_tiny, plugin, caplog):
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    load_results(dataset, [exp])
+    assert "no score has a record" not in caplog.text
+    shutil.rmtree(exp / "records")
+    load_results(dataset, [exp])
+    assert "no score has a record of what it was made from; they count as they" in caplog.text
+
+
+def test_music_that_was_hashed_when_it_was_generated_is_not_hashed_again(
+    run, own_tiny, tmp_path, monkeypatch
+):
+    age(own_tiny.root)
+    music = own_tiny.root / "audio" / "at_mic_music"
+    with Records(music / "records") as records:
+        for path in music.rglob("*.wav"):
+            records.contents.digest(path)
+    real, read = content.digest_of_file, []
+    monkeypatch.setattr(content, "digest_of_file", lambda path: read.append(path) or real(path))
+    run(enhance, "exp")
+    run(run_calculate_aq, "exp")
+    assert [path for path in read if path.is_relative_to(own_tiny.root)] == []
+
+
+def as_a_spreadsheet_saves(path: Path) -> None:
+    """Round all numbers to six digits."""
+    header, *rows = (line.strip().split(",") for line in lines_of(path))
+    rounded = [[*row[:3], *(f"{float(value):.6f}" for value in row[3:])] for row in rows]
+    path.write_text("".join(",".join(row) + "\n" for row in (header, *rounded)))
+
+
+def test_scores_that_a_spreadsheet_has_saved_are_told_with_what_helps(exp, run, own_tiny, plugin):
+    path = exp / "scores.csv"
+    whole = path.read_bytes()
+    as_a_spreadsheet_saves(path)
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    told = r"8 of 8 scores have no record.*by a spreadsheet.*put back.*score them again with eval"
+    with pytest.raises(RecipeError, match=told):
+        load_results(dataset, [exp])
+    rounded = path.read_bytes()
+    path.write_bytes(whole)
+    load_results(dataset, [exp])
+    path.write_bytes(rounded)
+    run(run_calculate_aq, "exp")
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("how", ["rounded", "of another experiment"])
+def test_details_that_were_not_written_with_their_scores_do_not_count(
+    exp, run, own_tiny, plugin, caplog, how
+):
+    path = exp / "scores_details.csv"
+    whole = path.read_bytes()
+    dataset = Dataset.load(DataPaths.from_config(make_config(plugin, own_tiny.root).path))
+    if how == "rounded":
+        as_a_spreadsheet_saves(path)
+    else:
+        run(enhance, "other", "nalr.nfir=100")
+        other = run(run_calculate_aq, "other", "nalr.nfir=100")
+        shutil.copy(other / path.name, path)
+        for records in (other / "records").glob("made-*"):
+            shutil.copy(records, exp / "records")
+    changed = path.read_bytes()
+    told = pytest.raises(RecipeError, match="8 of 8 rows of details were not written with their")
+    with told:
+        load_results(dataset, [exp])
+    scores = (exp / "scores.csv").read_bytes()
+    split_scores(exp, 2)
+    shutil.copy(path, exp / "scores_details_1-2.csv")
+    with told:
+        run(merge_batches, "exp")
+    (exp / "scores.csv").write_bytes(scores)
+    path.unlink()  # as advised
+    load_results(dataset, [exp])
+    path.write_bytes(changed)
+    run(run_calculate_aq, "exp")
+    assert "8 rows have details that were not written with them: scored again" in caplog.text
+    assert path.read_bytes() == whole
+    load_results(dataset, [exp])
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_a_peak_that_comes_or_goes_while_its_signal_is_scored_ends_the_run(
+    exp, run, monkeypatch, goes
+):
+    peak = exp / "enhanced_signals" / "scene_10001_L0001_remix.txt"
+    if goes:
+        peak.write_text("0.5")
+    (exp / "scores.csv").unlink()
+    real = evaluate.read_flac_signal
+
+    def reading(path):
+        if path.with_suffix(".txt") == peak:
+            peak.unlink() if goes else peak.write_text("0.5")
+        return real(path)
+
+    monkeypatch.setattr(evaluate, "read_flac_signal", reading)
+    told = "No such file .*L0001_remix.txt" if goes else r"L0001_remix\.txt: came while this run"
+    with pytest.raises(RecipeError, match=told):
+        run(run_calculate_aq, "exp")
+
+
+@pytest.mark.usefixtures("own_modules")
+def test_a_separator_that_does_not_say_that_it_reads_true_stems_gets_none(run):
+    module = ("separator.module._target_=outside_hidden.Peeks", "~separator.module.shares")
+    with pytest.raises(RecipeError, match="no true stems"):
+        run(enhance, "exp", *module)
 
 
 def test_merging_lists_twenty_missing_batches_and_a_count(exp, run):

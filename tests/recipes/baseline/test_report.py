@@ -34,7 +34,7 @@ from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.records import Records, Result
 from recipes.cad_icassp_2024.runs.score_table import row_digest, row_name
 from recipes.cad_icassp_2024.runs.scores import DETAIL_COLUMNS, pair_key, read_scores, row_key
-from recipes.cad_icassp_2024.runs.settings import metadata_digests
+from recipes.cad_icassp_2024.runs.settings import MadeFrom
 from tests.recipes.baseline.helpers import run_script
 from tests.recipes.baseline.report_data import (
     load,
@@ -451,12 +451,14 @@ def edit(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
 
 def record(folder: Path, settings: list[str], data: TinyDataset) -> None:
     """Write the records of the first rows of scores."""
-    pairs = {pair_key(pair): pair for pair in load(data).pairs}
+    dataset = load(data)
+    pairs = {pair_key(pair): pair for pair in dataset.pairs}
+    metadata = MadeFrom(dataset, (), {}).metadata
     with Records(folder / "records") as records:
         for row, setting in zip(read_scores(folder / "scores.csv"), settings, strict=False):
             pair = pairs[row_key(row)]
             signal = digest_of_file(Experiment(folder).signal_file(pair))
-            made_from = {"settings": setting, "signals": signal, **metadata_digests(pair)}
+            made_from = {"settings": setting, "signals": signal, **metadata(pair)}
             records.add(Result(row_name(row_key(row)), row_digest(row), made_from))
 
 

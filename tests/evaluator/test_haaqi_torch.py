@@ -324,13 +324,14 @@ def test_wrong_arguments() -> None:
         haaqi(x, x, EAR, sample_rate=24000, equalisation=3)
     with pytest.raises(ValueError, match="500 Hz"):
         HaaqiLoss(sample_rate=400)
-    for level1 in (float("nan"), 1e6, -400):
+    for level1 in (float("nan"), 1e6, -400, torch.tensor([70.0, 80.0])):
         with pytest.raises(ValueError, match="level1 must be a number"):
             HaaqiLoss(24000, level1=level1)
     with pytest.raises(ValueError, match="on cpu, the references on meta"):
         haaqi(x, x.to("meta"), EAR, sample_rate=24000)
-    with pytest.raises(ValueError, match="band_chunk"):
-        haaqi(x, x, EAR, sample_rate=24000, band_chunk=0)
+    for band_chunk in (0, 33, 2.5, None):
+        with pytest.raises(ValueError, match="band_chunk must be from 1 to 32, got"):
+            haaqi(x, x, EAR, sample_rate=24000, band_chunk=band_chunk)
     with pytest.raises(ValueError, match="dtype"):
         haaqi(x, x, EAR, sample_rate=24000, dtype=torch.float16)
     with pytest.raises(ValueError, match="reduction"):
@@ -356,10 +357,15 @@ def test_wrong_types() -> None:
         EarParameters.from_audiograms(AUDIOGRAM)
     with pytest.raises(TypeError, match=r"an Audiogram, .* got a str"):
         EarParameters.from_audiograms(["N3"])
-    with pytest.raises(TypeError, match="lengths must have a length for each item, got 960"):
-        haaqi(x, x, EAR, sample_rate=24000, lengths=960)
-    with pytest.raises(TypeError, match=r"noise must be a seed, .* got 1\.5"):
-        haaqi(x, x, EAR, sample_rate=24000, noise=1.5)
+    for lengths in (960, 960.0, [960, 960.5], [960, None], torch.tensor([960, 0.5])):
+        with pytest.raises(TypeError, match="lengths must have a length for each item, got "):
+            haaqi(x, x, EAR, sample_rate=24000, lengths=lengths)
+    for noise in (1.5, [1, None], np.random.default_rng(0)):
+        with pytest.raises(TypeError, match=r"noise must be a seed, .* got "):
+            haaqi(x, x, EAR, sample_rate=24000, noise=noise)
+    for generator in (0, np.random.RandomState(0)):
+        with pytest.raises(TypeError, match=r"generator must be a torch\.Generator or None, got "):
+            HaaqiLoss(24000, generator=generator)
     seeds = (
         haaqi(x, x, EAR, sample_rate=24000, noise=np.int64(3)),
         haaqi(x, x, EAR, sample_rate=24000, noise=3),

@@ -19,8 +19,8 @@ def rms(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def checked_level1(level1: float, largest: float = MAX_LEVEL1_DB) -> float:
     """Return the level in dB SPL of an RMS of 1; ValueError when it is no number or too large."""
     try:
-        usable = abs(level1) <= largest
-    except TypeError:
+        usable = bool(abs(level1) <= largest)
+    except (TypeError, ValueError, RuntimeError):  # of arrays and tensors, too
         usable = False
     if not usable:
         raise ValueError(

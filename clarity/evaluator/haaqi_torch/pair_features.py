@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from operator import index
 from typing import NamedTuple
 
@@ -116,13 +117,13 @@ class Options:
                 "equalisation must be 1 (NAL-R is still to be applied to the reference), 2 (it "
                 f"was) or 0 (a healthy ear hears the reference), got {self.equalisation!r}"
             )
-        if not 1 <= self.band_chunk <= N_BANDS:
+        if not (isinstance(self.band_chunk, Integral) and 1 <= self.band_chunk <= N_BANDS):
             raise ValueError(f"band_chunk must be from 1 to {N_BANDS}, got {self.band_chunk}")
 
 
 def is_stream(noise: NoiseSource) -> bool:
-    """Whether noise comes from one stream of NumPy."""
-    return hasattr(noise, "standard_normal")
+    """Whether noise comes from one stream of NumPy, as published scores have it."""
+    return noise is np.random or isinstance(noise, np.random.RandomState)
 
 
 class AlignedPairs(NamedTuple):

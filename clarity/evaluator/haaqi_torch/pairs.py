@@ -155,9 +155,13 @@ def _lengths(lengths: Sequence[int] | Tensor | None, shape: torch.Size, longest:
     """Length of each pair."""
     if lengths is None:
         return [longest] * shape.numel()
-    if isinstance(lengths, int):
+    try:
+        values = [int(n) for n in lengths]
+        whole = all(value == n for value, n in zip(values, lengths, strict=True))
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
         raise TypeError(f"lengths must have a length for each item, got {lengths}")
-    values = [int(n) for n in lengths]
     if not all(1 <= n <= longest for n in values):
         raise ValueError(f"lengths must be from 1 to {longest}, got {values}")
     if len(values) == shape[0]:

@@ -19,6 +19,7 @@ import soxr
 import torch
 from hydra import compose, initialize_config_dir
 
+from clarity.evaluator.haaqi_torch import HaaqiLoss
 from clarity.separation.base import VDBO
 from clarity.separation.mask_network import load_mask_network
 from clarity.separation.segmented import SegmentedSeparator
@@ -97,11 +98,13 @@ def quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """L1 alone, with nothing behind the separator."""
+    """L1, and in the place of HAAQI again L1 with HAAQI's noise: nothing behind the separator."""
 
-    def losses(separator: SegmentedSeparator, crops: Crops, *_: object, **__: object) -> Losses:
+    def losses(
+        separator: SegmentedSeparator, crops: Crops, haaqi_loss: HaaqiLoss, *, soft_clip: bool
+    ) -> Losses:
         l1 = (training.separate_crops(separator, crops.mixture) - crops.stems).abs().mean()
-        return Losses(l1, l1.detach() + 0.5)
+        return Losses(l1, l1 * (1.0 + torch.rand((), generator=haaqi_loss.generator)))
 
     monkeypatch.setattr(training, "training_losses", losses)
 
@@ -149,18 +152,29 @@ def test_weights_that_make_it_worse_are_not_kept(
     assert "takes it" not in caplog.text
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data, trained, tmp_path) -> None:
-    def stop(*_: object, **__: object) -> None:
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+    data, quick_losses, tmp_path, monkeypatch
+) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def scores(self: object, separator: SegmentedSeparator) -> tuple[float, float]:
+        parameters = list(separator.module.parameters())
+        return float(parameters[0].norm().detach()), float(parameters[-2].norm().detach())
+
+    monkeypatch.setattr(script.Validator, "scores", scores)  # as exact scores, of weights alone
+    finetune(config_of(data.root, tmp_path / "whole", "training.epochs=2"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "training_losses", stop)  # in the middle of the first epoch
+        patch.setattr(training, "clip_grad_norm_", stop)  # in the middle of the first epoch
         with pytest.raises(KeyboardInterrupt):
-            finetune(config_of(data.root, tmp_path, "soft_clip=true", "training.epochs=2"))
-    assert len(history(tmp_path)) == 1
-    finetune(config_of(data.root, tmp_path, "soft_clip=true", "training.epochs=1"))
-    finetune(config_of(data.root, tmp_path, "soft_clip=true", "training.epochs=2"))
-    assert history(tmp_path) == history(trained)
+            finetune(config_of(data.root, tmp_path / "exp", "training.epochs=2"))
+    assert len(history(tmp_path / "exp")) == 1
+    finetune(config_of(data.root, tmp_path / "exp", "training.epochs=1"))
+    finetune(config_of(data.root, tmp_path / "exp", "training.epochs=2"))
+    rows = history(tmp_path / "exp")
+    assert rows == history(tmp_path / "whole")
+    assert len({row["1 - haaqi"] / row["l1"] for row in rows[1:]}) == 2  # the noise goes on
+    assert len({row["score"] for row in rows}) == 3
 
 
 def test_other_settings_are_refused(data, trained) -> None:
@@ -379,7 +393,7 @@ def test_a_silent_excerpt_to_validate_on_is_named(data, tmp_path) -> None:
 
 
 def test_a_loss_without_weight_cannot_spoil_the_gradient(
-    data, quick_scores, tmp_path, monkeypatch, caplog
+    data, quick_scores, quick_losses, tmp_path, monkeypatch, caplog
 ) -> None:
     losses = training.training_losses
 

@@ -26,6 +26,7 @@ import measure
 import numba
 import torch
 
+import clarity.utils.k_weighting  # noqa: F401 - else it is loaded within what is timed
 from clarity.separation.segmented import SegmentedSeparator
 from clarity.separation.segments import plan_segments
 from clarity.utils.memory import keep_freed_memory

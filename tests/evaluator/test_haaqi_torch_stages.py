@@ -10,21 +10,32 @@ from clarity.evaluator.ear_model import covariance as exact_covariance
 from clarity.evaluator.ear_model.adaptation import adapt
 from clarity.evaluator.ear_model.alignment import DISPERSION_SAMPLES, bulk_delay
 from clarity.evaluator.ear_model.band_alignment import MAX_LAG
-from clarity.evaluator.ear_model.compression import smooth_gain as exact_smooth_gain
+from clarity.evaluator.ear_model.bandwidth import bandwidth_at_level as exact_bandwidth_at_level
+from clarity.evaluator.ear_model.compression import (
+    compression_gain as exact_compression_gain,
+    smooth_gain as exact_smooth_gain,
+)
 from clarity.evaluator.ear_model.gammatone import (
     centre_frequencies_hz,
     gammatone,
     gammatone_filters,
 )
-from clarity.evaluator.ear_model.hearing_loss import max_bandwidth
+from clarity.evaluator.ear_model.hearing_loss import hearing_loss, max_bandwidth
 from clarity.evaluator.ear_model.middle_ear import middle_ear as exact_middle_ear
 from clarity.evaluator.ear_model.resampling import to_model_rate as exact_to_model_rate
+from clarity.evaluator.ear_model.spectrum import average_spectrum_db as exact_average_spectrum_db
 from clarity.evaluator.haaqi_torch import EarParameters, haaqi
 from clarity.evaluator.haaqi_torch.alignment import audible_spans, band_correlation, band_lags
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
 from clarity.evaluator.haaqi_torch.features import spectral_differences
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
-from clarity.evaluator.haaqi_torch.hair_cells import _adaptation_modes, smooth_gain
+from clarity.evaluator.haaqi_torch.hair_cells import (
+    _adaptation_modes,
+    average_spectrum_db,
+    bandwidth_at_level,
+    compression_gain,
+    smooth_gain,
+)
 from clarity.evaluator.haaqi_torch.middle_ear import middle_ear
 from clarity.evaluator.haaqi_torch.noise import TorchNoise
 from clarity.evaluator.haaqi_torch.precision import product
@@ -35,6 +46,7 @@ from clarity.utils.audiogram import STANDARD_AUDIOGRAMS
 from clarity.utils.precision import full_precision
 
 N = 24000
+LEVEL1 = 85.0
 EACH_TYPE = pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)], ids=["f64", "f32"]
 )
@@ -61,6 +73,36 @@ def test_scan_equals_the_recursion(dtype: torch.dtype, tolerance: float) -> None
     for voltage in (whole, torch.cat((first, second), -1)):
         ours = (2 * (level - voltage)).clamp_min(0)
         np.testing.assert_allclose(ours, rate, rtol=0, atol=30 * tolerance)
+
+
+@EACH_TYPE
+def test_curves_over_the_level(dtype: torch.dtype, tolerance: float) -> None:
+    """Compression, bandwidth and average spectrum at levels below, between and above the knees."""
+    audiograms = list(STANDARD_AUDIOGRAMS.values())
+    ears = EarParameters.from_audiograms(audiograms)
+    levels_db = np.linspace(-20.0, 130.0, 151)
+    rms = 10.0 ** ((levels_db - LEVEL1) / 20.0)
+    power = torch.from_numpy(rms**2).to(dtype).expand(len(ears), 32, -1)
+    gain = compression_gain(power, ears, LEVEL1)
+    for row, audiogram in enumerate(audiograms):
+        loss = hearing_loss(audiogram, centre_frequencies_hz())
+        expected = exact_compression_gain(np.tile(rms, (32, 1)), loss, LEVEL1)
+        np.testing.assert_allclose(gain[row], expected, rtol=10 * tolerance)
+        for level_db, one in zip(levels_db[::10], rms[::10], strict=True):
+            same = torch.full((len(ears), 32), one, dtype=torch.float64)
+            control, envelope = np.full(32, one), np.full(32, 2 * one)
+            np.testing.assert_allclose(
+                average_spectrum_db(2 * same, same, ears, LEVEL1)[row],
+                exact_average_spectrum_db(envelope, control, loss, LEVEL1),
+                atol=1e-9,
+            )
+            np.testing.assert_allclose(
+                bandwidth_at_level(
+                    torch.full((len(ears), 32), level_db, dtype=torch.float64), ears
+                )[row],
+                exact_bandwidth_at_level(level_db, loss.min_bandwidth, max_bandwidth()),
+                rtol=1e-9,
+            )
 
 
 @EACH_TYPE

@@ -44,7 +44,7 @@ def report(config: DictConfig | Config) -> None:
     dataset = Dataset.load(DataPaths.from_config(settings.path), contents)
     reference = partial(reference_for_listener, settings, dataset)
     # Imported here, so that --help and complaints wait for neither pandas nor matplotlib.
-    from recipes.cad_icassp_2024.reporting.report import write_report  # noqa: PLC0415
+    from recipes.cad_icassp_2024.reporting.page import write_report  # noqa: PLC0415
 
     write_report(
         dataset,

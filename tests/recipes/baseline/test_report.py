@@ -27,8 +27,8 @@ from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.pyclarity import apply_gains, apply_ha, remix_stems
 from recipes.cad_icassp_2024.reporting import figures, plots
 from recipes.cad_icassp_2024.reporting.audiograms import audiogram_plot, pure_tone_average
+from recipes.cad_icassp_2024.reporting.page import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.players import clipping_rate, find_extremes
-from recipes.cad_icassp_2024.reporting.report import gains_text, rate_text
 from recipes.cad_icassp_2024.reporting.results import load_results
 from recipes.cad_icassp_2024.runs.experiment import Experiment
 from recipes.cad_icassp_2024.runs.records import Records, Result

@@ -76,6 +76,7 @@ def test_every_command_runs(tmp_path):
     positions = data.metadata / "head_loudspeaker_positions.json"
     write(positions, {**read(positions), "hp_0004": read(positions)["hp_0001"]})
     make_own_files(tmp_path)
+    shutil.copy(data.metadata / "listeners.train.json", tmp_path / "listeners.json")
     for command in COMMANDS:
         if command in NOT_RUN:
             continue
@@ -93,10 +94,13 @@ def test_every_command_runs(tmp_path):
 
 
 def make_own_files(folder: Path) -> None:
-    """What the commands take for granted: two signals, and a separator of the user's own."""
+    """What the commands take for granted: signals, and a separator of the user's own."""
     signal = sum(make_stems(1.5, 44100, 5).values())
     soundfile.write(folder / "reference.wav", signal, 44100)
     soundfile.write(folder / "processed.flac", 0.5 * signal, 44100)
+    for name in ("references/song.flac", "processed/song.flac", "enhanced/song_L0001.flac"):
+        (folder / name).parent.mkdir()
+        soundfile.write(folder / name, signal, 44100)
     (folder / "mine" / "separator").mkdir(parents=True)
     (folder / "mine" / "my_package.py").write_text(MY_MODEL)
     (example,) = re.findall(r"```yaml\n(# mine/separator/my_model.yaml.*?)```", TEXT, re.DOTALL)

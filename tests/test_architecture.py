@@ -134,6 +134,7 @@ def test_what_is_never_imported(where: str, banned: set[str]) -> None:
     [
         ("clarity.evaluator.ear_model", ["numba", "torch", "hydra"]),
         ("clarity.evaluator.haaqi.__main__", [*SLOW_TO_LOAD, "hydra"]),
+        ("clarity.evaluator.haaqi.haaqi", ["torch", "hydra"]),
         *(
             (f"{RECIPE}.{script}", SLOW_TO_LOAD)
             for script in (

@@ -133,7 +133,12 @@ class Losses(NamedTuple):
 
 
 def training_losses(
-    separator: SegmentedSeparator, crops: Crops, haaqi_loss: HaaqiLoss, *, soft_clip: bool
+    separator: SegmentedSeparator,
+    crops: Crops,
+    haaqi_loss: HaaqiLoss,
+    *,
+    soft_clip: bool,
+    haaqi_gradient: bool = True,
 ) -> Losses:
     """Separate crops, and compare stems with the true stems, and what listeners hear with both.
 
@@ -147,6 +152,8 @@ def training_losses(
         For the rate of the crops and a level of `PRESENTATION_LEVEL_DB_SPL` for an RMS of 1.
     soft_clip : bool
         As in enhance.py.
+    haaqi_gradient : bool
+        Whether HAAQI has a gradient, for which it keeps gigabytes.
 
     Returns
     -------
@@ -156,7 +163,8 @@ def training_losses(
     loudness_lufs = integrated_loudness(crops.mixture, rate)
     estimates = separate_crops(separator, crops.mixture)
 
-    enhanced = amplify(remix(estimates, crops.gains_db, loudness_lufs, rate), crops.filters)
+    heard = estimates if haaqi_gradient else estimates.detach()
+    enhanced = amplify(remix(heard, crops.gains_db, loudness_lufs, rate), crops.filters)
     enhanced = enhanced.tanh() if soft_clip else enhanced.clamp(-1.0, 1.0)
 
     wanted = remix(crops.stems, crops.gains_db, loudness_lufs, rate)
@@ -218,9 +226,13 @@ def train_epoch(
     module.train()
     for _ in trange(training.steps_per_epoch, desc=f"epoch {epoch}", leave=False, disable=None):
         crops = reader.draw(training.batch_size, generator).to(device)
-        losses = training_losses(separator, crops, haaqi_loss, soft_clip=config.soft_clip)
+        losses = training_losses(
+            *(separator, crops, haaqi_loss),
+            soft_clip=config.soft_clip,
+            haaqi_gradient=training.haaqi_weight > 0,
+        )
         weighted = (training.l1_weight, losses.l1), (training.haaqi_weight, losses.haaqi)
-        # A loss of no weight is left out: it costs no gradient, and may be NaN.
+        # A loss of no weight is left out, for it may be NaN.
         total = torch.stack([weight * loss for weight, loss in weighted if weight > 0]).sum()
         optimiser.zero_grad()
         total.backward()

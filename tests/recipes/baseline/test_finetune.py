@@ -101,7 +101,12 @@ def quick_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     """L1, and in the place of HAAQI again L1 with HAAQI's noise: nothing behind the separator."""
 
     def losses(
-        separator: SegmentedSeparator, crops: Crops, haaqi_loss: HaaqiLoss, *, soft_clip: bool
+        separator: SegmentedSeparator,
+        crops: Crops,
+        haaqi_loss: HaaqiLoss,
+        *,
+        soft_clip: bool,
+        haaqi_gradient: bool,
     ) -> Losses:
         l1 = (training.separate_crops(separator, crops.mixture) - crops.stems).abs().mean()
         return Losses(l1, l1 * (1.0 + torch.rand((), generator=haaqi_loss.generator)))
@@ -405,6 +410,22 @@ def test_a_loss_without_weight_cannot_spoil_the_gradient(
     finetune(config_of(data.root, tmp_path, "training.epochs=1", "training.l1_weight=0"))
     assert "left out" not in caplog.text
     assert np.isfinite(history(tmp_path)[1]["gradient_norm"])
+
+
+@pytest.mark.parametrize("weight", [0, 1])
+def test_haaqi_has_a_gradient_only_where_it_has_a_weight(
+    data, quick_scores, quick_losses, tmp_path, monkeypatch, weight
+) -> None:
+    asked = []
+    losses = training.training_losses
+
+    def noted(*args: object, haaqi_gradient: bool, **options: object) -> Losses:
+        asked.append(haaqi_gradient)
+        return losses(*args, haaqi_gradient=haaqi_gradient, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "training_losses", noted)
+    finetune(config_of(data.root, tmp_path, "training.epochs=1", f"training.haaqi_weight={weight}"))
+    assert set(asked) == {weight > 0}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")

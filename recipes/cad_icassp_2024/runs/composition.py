@@ -70,9 +70,8 @@ def composition_problem(
         return None
     flags, overrides = split_flags(arguments)
     sweeps = bool({"-m", "--multirun"} & set(flags))
-    known_flags = {"-m", "--multirun", "--config-dir", "-cd", *map(str, folders)}
-    others = [text for text in flags if text not in known_flags and "--config-dir=" not in text]
-    if others or any(text.startswith(("-", "hydra.searchpath=")) for text in overrides):
+    elsewhere = [text for text in flags if re.match(r"--config-(?!dir)|-c[pn]", text)]
+    if elsewhere or any(text.startswith(("-", "hydra.searchpath=")) for text in overrides):
         return None
     search_path = ",".join(f"'file://{folder.absolute()}'" for folder in folders)
     try:

@@ -307,7 +307,8 @@ def test_a_misspelt_separator_is_one_line_with_the_choices(tmp_path):
         assert problem.startswith(f"Could not find 'separator/{name}': there are ")
     own = ["--config-dir", str(tmp_path)]
     assert not list(command_line_problems([*own, "-m", "separator=mine,hpss"]))
-    (problem,) = command_line_problems([*own, "separator=yours"])
-    assert "masknet, mine, openunmix" in problem
+    for typed in (own, [own[0], f"{tmp_path}/"], [f"--config-dir={tmp_path}/"]):
+        (problem,) = command_line_problems([*typed, "separator=yours"])
+        assert "masknet, mine, openunmix" in problem
     searched = [f"hydra.searchpath=[file://{tmp_path}]", "separator=mine"]
     assert not list(command_line_problems(searched))

@@ -29,6 +29,7 @@ from clarity.evaluator.haaqi_torch.alignment import audible_spans, band_correlat
 from clarity.evaluator.haaqi_torch.covariance import segment_covariance
 from clarity.evaluator.haaqi_torch.features import spectral_differences
 from clarity.evaluator.haaqi_torch.filterbank import control_power, envelope_and_motion
+from clarity.evaluator.haaqi_torch.gammatone import control_history_samples, history_samples
 from clarity.evaluator.haaqi_torch.hair_cells import (
     _adaptation_modes,
     average_spectrum_db,
@@ -126,6 +127,21 @@ def test_filter_bank_equals_the_recursion(dtype: torch.dtype, tolerance: float) 
                 expected = theirs[bands, lead:]
                 error = np.abs(mine[0].numpy() - expected).max()
                 assert error < 100 * tolerance * np.abs(expected).max()
+
+
+def test_filters_have_forgotten_what_is_cut_off() -> None:
+    """The recursion's response to a click behind the history that blocks overlap by."""
+    click = np.zeros(2 * history_samples(0))
+    click[0] = 1.0
+    frequencies = centre_frequencies_hz()
+    for bandwidth, forgotten_after in (
+        (np.ones(32), history_samples),
+        (max_bandwidth(), control_history_samples),
+    ):
+        envelope, _ = gammatone(click, gammatone_filters(bandwidth, frequencies))
+        for first in range(32):
+            left = envelope[first:, forgotten_after(first) :].max(axis=1)
+            assert (left < 1e-16 * envelope[first:].max(axis=1)).all()
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000, 96000])

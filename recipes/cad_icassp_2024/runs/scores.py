@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.errors import RecipeError
 from recipes.cad_icassp_2024.data.scenes import Pair
 from recipes.cad_icassp_2024.metric import METRIC, PARTS, SCORE_RANGE
@@ -125,11 +124,6 @@ def implausible(row: Mapping[str, str]) -> bool:
     """Whether a row's scores are NaN or outside of `SCORE_RANGE`."""
     low, high = SCORE_RANGE
     return not all(low <= value <= high for value in _numbers(row))
-
-
-def write_scores(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    """Write a score file whole."""
-    write_csv(path, SCORE_COLUMNS, rows)
 
 
 def log_summary(path: Path) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import soundfile
 from hydra import compose, initialize_config_dir
 
+from clarity.utils.file_io import write_csv
 from recipes.cad_icassp_2024.data.dataset import Dataset
 from recipes.cad_icassp_2024.data.paths import DataPaths
 from recipes.cad_icassp_2024.runs.composition import CONFIG_DIR
 from recipes.cad_icassp_2024.runs.config import Config, as_config
 from recipes.cad_icassp_2024.runs.experiment import Experiment
-from recipes.cad_icassp_2024.runs.scores import SCORE_COLUMNS, write_scores
+from recipes.cad_icassp_2024.runs.scores import SCORE_COLUMNS
 from tests.recipes.tiny_dataset import TinyDataset
 
 SIGNAL_RATE = 32000
@@ -53,7 +54,7 @@ def make_experiment(
             experiment.signals.mkdir(exist_ok=True)
             noise = 0.1 * rng.standard_normal((SIGNAL_RATE // 2, 2))
             soundfile.write(experiment.signal_file(pair), noise, SIGNAL_RATE, subtype="PCM_16")
-    write_scores(folder / "scores.csv", rows)
+    write_csv(folder / "scores.csv", SCORE_COLUMNS, rows)
     return experiment
 
 
